@@ -1,0 +1,189 @@
+// Package pipeline turns a clip into a redacted clip and the account of what was done: probe, detect, track, decide, plan,
+// obscure, encode, verify.
+//
+// It owns the order of the stages, the temporary files and the last rename. It knows no queue, no object store and no
+// keys. Its stages are functions of a request that fits in JSON, so that a caller can run each in a process of its own.
+package pipeline
+
+import (
+	"context"
+
+	"veil/pipeline/decide"
+	"veil/pipeline/media"
+)
+
+// Config says where things lie and how much may be used; it changes no pixel but through the thread counts in Tools.
+type Config struct {
+	Tools   media.Tools  `json:"tools"`
+	Limits  media.Limits `json:"limits"`
+	Models  string       `json:"models"`  // folder of the weights
+	Engine  string       `json:"engine"`  // "auto", "onnxruntime" or "opencv"
+	Threads int          `json:"threads"` // for inference; 0 means all cores
+	Scratch string       `json:"scratch"` // root of the scratch folders
+	Build   string       `json:"build"`   // revision of veil, for plan and report
+}
+
+// Event is progress: a stage, how far it is, and how far it will go (0 if unknown), in frames.
+type Event struct {
+	Stage string `json:"stage"` // "digest", "analyze", "render", "verify"
+	Round int    `json:"round,omitempty"`
+	Done  int64  `json:"done"`
+	Total int64  `json:"total"`
+}
+
+// AnalyzeRequest asks for the first pass over In.
+type AnalyzeRequest struct {
+	Config Config        `json:"config"`
+	In     string        `json:"in"`
+	SHA256 string        `json:"sha256"` // of In, as the caller read it
+	Policy decide.Policy `json:"policy"`
+	// From and To cut an excerpt, in seconds from the first frame; To is exclusive, nil means the clip's end.
+	From *float64 `json:"from,omitempty"`
+	To   *float64 `json:"to,omitempty"`
+	// PlanOut and AnalysisOut are where the plan and the raw analysis (detections and motion, for later rounds) go.
+	PlanOut     string `json:"plan_out"`
+	AnalysisOut string `json:"analysis_out"`
+	// ExtraIn names a file of further detections (what the check on an earlier derivative found), AnalysisIn an earlier
+	// raw analysis to build on instead of looking again.
+	ExtraIn    string `json:"extra_in,omitempty"`
+	AnalysisIn string `json:"analysis_in,omitempty"`
+}
+
+// AnalyzeResult is what the first pass tells besides the plan.
+type AnalyzeResult struct {
+	Probe   media.Probe `json:"probe"`
+	Frames  int         `json:"frames"`
+	Tracks  int         `json:"tracks"`
+	Seconds float64     `json:"seconds"`
+}
+
+// RenderRequest asks for the second pass.
+type RenderRequest struct {
+	Config Config `json:"config"`
+	In     string `json:"in"`
+	Plan   string `json:"plan"` // path
+	Out    string `json:"out"`  // path, written anew; MP4
+	CRF    int    `json:"crf"`  // 0: the profile's
+	// Audio is a path in scratch for the re-encoded sound.
+	Audio string `json:"audio"`
+}
+
+// RenderResult is what the second pass tells.
+type RenderResult struct {
+	Frames      int          `json:"frames"`
+	Notes       []media.Note `json:"notes"` // what the profile changed or lost
+	EncoderArgs []string     `json:"encoder_args"`
+	CRF         int          `json:"crf"`
+	Masked      float64      `json:"masked"` // share of the picture area over time
+	WholeFrames int          `json:"whole_frames"`
+	AudioTrack  string       `json:"audio_track,omitempty"`
+	Seconds     float64      `json:"seconds"`
+}
+
+// VerifyRequest asks for the check of a finished file against the original and the plan.
+type VerifyRequest struct {
+	Config Config `json:"config"`
+	In     string `json:"in"`
+	Out    string `json:"out"`
+	Plan   string `json:"plan"`
+	// ExtraOut is where faces that were found outside every mask go, in the form AnalyzeRequest.ExtraIn reads.
+	ExtraOut string `json:"extra_out,omitempty"`
+}
+
+// Check is one thing that verify looked at.
+type Check struct {
+	Name   string `json:"name"`
+	Result string `json:"result"` // "passed", "failed", "not done"
+	Text   string `json:"text"`
+}
+
+// VerifyResult is what verify saw. A failed check is not an error of the stage.
+type VerifyResult struct {
+	Checks   []Check          `json:"checks"`
+	Findings []decide.Finding `json:"findings"`  // faces outside every mask: a hold
+	PSNR     float64          `json:"psnr"`      // of the untouched area, dB; 100 where it is exact
+	TooNoisy bool             `json:"too_noisy"` // the untouched area misses the profile's figure: a lower CRF may mend it
+	Seconds  float64          `json:"seconds"`
+}
+
+// Stages runs the three stages: in this process (Direct) or each in a child.
+type Stages interface {
+	Analyze(context.Context, AnalyzeRequest, func(Event)) (AnalyzeResult, error)
+	Render(context.Context, RenderRequest, func(Event)) (RenderResult, error)
+	Verify(context.Context, VerifyRequest, func(Event)) (VerifyResult, error)
+}
+
+// Direct runs the stages in this process.
+type Direct struct{}
+
+// Request asks for one clip.
+type Request struct {
+	Config Config
+	In     string
+	// Out is the derivative's final name; it appears there only when verify has passed.
+	Out    string
+	Policy decide.Policy
+	From   *float64
+	To     *float64
+	// Plan, when set, is an existing plan to render (Policy, From and To are then the plan's), Decisions what a person
+	// decided about it.
+	Plan      string
+	Decisions *decide.Decisions
+	// OnHold is "keep" (the held derivative lies beside Out as NAME.held.EXT) or "discard".
+	OnHold string
+	// PlanOut and ReportOut get the plan and the report; empty: not written (a held clip's plan always is).
+	PlanOut   string
+	ReportOut string
+}
+
+// States of a finished clip.
+const (
+	Released = "released"
+	Held     = "held"
+)
+
+// Outcome is how one clip ended. A hold is an outcome, not an error.
+type Outcome struct {
+	State      string `json:"state"`
+	Derivative string `json:"derivative"` // path; empty where it was discarded
+	Plan       string `json:"plan,omitempty"`
+	Report     Report `json:"report"`
+}
+
+// ReportSchema names the version of the report's format.
+const ReportSchema = "veil.report/1"
+
+// Report is the account for the file: what was done, with what, and what came out. It names no path, title or place.
+type Report struct {
+	Schema      string             `json:"schema"`
+	State       string             `json:"state"`
+	Source      FileDigest         `json:"source"`
+	Derivative  FileDigest         `json:"derivative"`
+	Plan        string             `json:"plan"`   // SHA-256 of the plan's bytes
+	Policy      string             `json:"policy"` // SHA-256 of the policy's canonical bytes
+	PolicyName  string             `json:"policy_name"`
+	Build       string             `json:"build"`
+	Analysis    decide.Analysis    `json:"analysis"`
+	Encoder     []string           `json:"encoder"`
+	CRF         int                `json:"crf"`
+	Frames      int                `json:"frames"`
+	Excerpt     *decide.Excerpt    `json:"excerpt,omitempty"`
+	Tracks      int                `json:"tracks"`
+	Kept        []int              `json:"kept,omitempty"`
+	Masked      float64            `json:"masked"`
+	WholeFrames int                `json:"whole_frames"`
+	Audio       string             `json:"audio"`
+	Notes       []media.Note       `json:"notes"`
+	Removed     []media.Removed    `json:"removed"`
+	Checks      []Check            `json:"checks"`
+	Findings    []decide.Finding   `json:"findings"`
+	Warnings    []string           `json:"warnings"`
+	Rounds      int                `json:"rounds"`
+	Stages      map[string]float64 `json:"stages"` // seconds by stage: analyze, render, verify
+}
+
+// FileDigest names bytes.
+type FileDigest struct {
+	SHA256 string `json:"sha256"`
+	Bytes  int64  `json:"bytes"`
+}
