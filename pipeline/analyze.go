@@ -1,0 +1,275 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"veil/pipeline/decide"
+	"veil/pipeline/media"
+	"veil/pipeline/track"
+	"veil/pipeline/vision"
+)
+
+// analysis is what the first pass saw, before anything is decided: it travels to later rounds as a scratch file.
+type analysis struct {
+	Seen    decide.Analysis `json:"seen"`
+	Excerpt *decide.Excerpt `json:"excerpt,omitempty"`
+	Frames  []lookedAt      `json:"frames"`
+}
+
+// lookedAt is one frame of the analysis, in presentation order.
+type lookedAt struct {
+	PTS        int64             `json:"pts"`
+	Digest     string            `json:"digest"`
+	Damaged    bool              `json:"damaged,omitempty"`
+	Why        string            `json:"why,omitempty"`
+	Detections []track.Detection `json:"detections,omitempty"`
+	Searched   []string          `json:"searched,omitempty"`
+	Motion     track.Motion      `json:"motion"`
+}
+
+// extra is a face that the check on an earlier derivative found outside every mask.
+type extra struct {
+	Frame     int             `json:"frame"` // index within the plan
+	Detection track.Detection `json:"detection"`
+}
+
+// Analyze is the first pass: it looks at every frame and writes the plan.
+func (Direct) Analyze(ctx context.Context, r AnalyzeRequest, events func(Event)) (AnalyzeResult, error) {
+	start := time.Now()
+	probe, err := media.Inspect(ctx, r.Config.Tools, r.In, r.Config.Limits)
+	if err != nil {
+		return AnalyzeResult{}, err
+	}
+	var seen analysis
+	if r.AnalysisIn != "" {
+		err = readJSON(r.AnalysisIn, &seen)
+	} else if seen, err = look(ctx, r, probe, events); err == nil && r.AnalysisOut != "" {
+		err = writeJSON(r.AnalysisOut, seen)
+	}
+	if err != nil {
+		return AnalyzeResult{}, err
+	}
+	if err := addExtras(r.ExtraIn, seen.Frames); err != nil {
+		return AnalyzeResult{}, err
+	}
+	plan, err := planFor(r, probe, seen)
+	if err != nil {
+		return AnalyzeResult{}, err
+	}
+	b, err := decide.Encode(plan)
+	if err != nil {
+		return AnalyzeResult{}, err
+	}
+	if err := writeNew(r.PlanOut, b, 0o600); err != nil {
+		return AnalyzeResult{}, fmt.Errorf("write plan: %w", err)
+	}
+	return AnalyzeResult{Probe: *probe, Frames: len(plan.Frames), Tracks: len(plan.Tracks), Seconds: time.Since(start).Seconds()}, nil
+}
+
+// addExtras puts the faces that an earlier check found among the detections.
+func addExtras(path string, frames []lookedAt) error {
+	if path == "" {
+		return nil
+	}
+	var extras []extra
+	if err := readJSON(path, &extras); err != nil {
+		return err
+	}
+	for _, e := range extras {
+		if e.Frame < 0 || e.Frame >= len(frames) {
+			return fmt.Errorf("finding in frame %d of a clip with %d frames", e.Frame, len(frames))
+		}
+		f := &frames[e.Frame]
+		f.Detections = append(f.Detections, e.Detection)
+	}
+	return nil
+}
+
+// planFor turns what was seen into the plan: track, then decide.
+func planFor(r AnalyzeRequest, probe *media.Probe, seen analysis) (decide.Plan, error) {
+	tick := probe.Video.TimeBase.Float()
+	frames := make([]track.Frame, len(seen.Frames))
+	stamps := make([]decide.FrameStamp, len(seen.Frames))
+	last := 0.0
+	for i, f := range seen.Frames {
+		last = max(last, float64(f.PTS-seen.Frames[0].PTS)*tick)
+		frames[i] = track.Frame{Time: last, Detections: f.Detections, Searched: f.Searched, Motion: f.Motion}
+		stamps[i] = decide.FrameStamp{PTS: f.PTS, Digest: f.Digest, Damaged: f.Damaged, Why: f.Why, Cut: f.Motion.Cut, Time: last}
+	}
+	tracks, err := track.Build(probe.Video.Width, probe.Video.Height, frames)
+	if err != nil {
+		return decide.Plan{}, fmt.Errorf("track faces: %w", err)
+	}
+	plan, err := decide.Decide(decide.Input{
+		Source: decide.Source{
+			SHA256: r.SHA256, Bytes: probe.Bytes, Stream: probe.Video.Index,
+			Width: probe.Video.Width, Height: probe.Video.Height,
+			TimeBase: probe.Video.TimeBase.String(), Interlaced: probe.Video.Interlaced,
+		},
+		Excerpt: seen.Excerpt, Analysis: seen.Seen, Policy: r.Policy, Tracks: tracks, Stamps: stamps,
+	})
+	var damage *decide.DamageError
+	if errors.As(err, &damage) {
+		return decide.Plan{}, fmt.Errorf("%w: %s", damageKind(damage.Why), damage)
+	}
+	return plan, err
+}
+
+// damageKind tells time stamps that make no sense from pictures that are broken.
+func damageKind(why string) error {
+	if why == media.WhyTimestamp {
+		return media.ErrTimestamps
+	}
+	return media.ErrDamaged
+}
+
+// look decodes the clip and hands every frame inside the excerpt to the detectors.
+func look(ctx context.Context, r AnalyzeRequest, probe *media.Probe, events func(Event)) (analysis, error) {
+	finder, err := vision.Open(ctx, vision.Options{Models: r.Config.Models, Engine: r.Config.Engine, Effort: r.Policy.Effort, Threads: r.Config.Threads})
+	if err != nil {
+		return analysis{}, fmt.Errorf("open detectors: %w", err)
+	}
+	defer finder.Close()
+	view := media.AnalysisView(probe, finder.Long())
+	sweep, err := finder.Sweep(ctx, vision.SweepOptions{
+		Width: view.Layout.Width, Height: view.Layout.Height, SourceWidth: probe.Video.Width, SourceHeight: probe.Video.Height})
+	if err != nil {
+		return analysis{}, fmt.Errorf("start detectors: %w", err)
+	}
+	defer sweep.Close()
+	versions, err := r.Config.Tools.Versions(ctx)
+	if err != nil {
+		return analysis{}, err
+	}
+	seen := analysis{Seen: decide.Analysis{
+		Build: r.Config.Build, FFmpeg: versions, OpenCV: vision.OpenCVVersion(), DecoderThreads: r.Config.Tools.DecoderThreads,
+		Width: view.Layout.Width, Height: view.Layout.Height, Networks: networks(finder.Networks()),
+	}}
+	feed := &feeder{request: r, probe: probe, view: view, sweep: sweep}
+	done := make(chan error, 1)
+	go func() { done <- feed.run(ctx) }()
+	total := probe.Video.Frames
+	var failed error
+	for res := range sweep.Results() {
+		if res.Err != nil {
+			failed = errors.Join(failed, res.Err)
+			break
+		}
+		seen.Frames = append(seen.Frames, lookedAt{Detections: res.Detections, Searched: res.Searched, Motion: res.Motion})
+		tell(events, Event{Stage: "analyze", Done: int64(len(seen.Frames)), Total: total})
+	}
+	if failed != nil {
+		return analysis{}, errors.Join(fmt.Errorf("detect faces: %w", failed), sweep.Close(), <-done)
+	}
+	if err := <-done; err != nil {
+		return analysis{}, err
+	}
+	return seen, feed.stamp(&seen)
+}
+
+// networks copies what vision tells of its networks into the plan's own words.
+func networks(in []vision.NetworkInfo) []decide.Network {
+	out := make([]decide.Network, len(in))
+	for i, n := range in {
+		out[i] = decide.Network{Name: n.Name, SHA256: n.SHA256, Engine: n.Engine, Longs: n.Longs, Threshold: n.Threshold, Every: n.Every}
+	}
+	return out
+}
+
+// feeder decodes and hands over; it keeps what the decoder told of each frame that it handed over.
+type feeder struct {
+	request AnalyzeRequest
+	probe   *media.Probe
+	view    media.View
+	sweep   *vision.Sweep
+
+	infos   []media.FrameInfo
+	origin  int64 // PTS of the source's first frame
+	started bool
+}
+
+// run feeds the sweep until the clip or the excerpt ends. The sweep is told that nothing more comes in every case.
+func (f *feeder) run(ctx context.Context) error {
+	defer f.sweep.Done()
+	dec, err := media.Decode(ctx, f.request.Config.Tools, f.request.In, f.probe, f.view, nil)
+	if err != nil {
+		return err
+	}
+	for {
+		more, err := f.step(ctx, dec)
+		if err != nil {
+			return errors.Join(err, dec.Close())
+		}
+		if !more {
+			return dec.Close()
+		}
+	}
+}
+
+// step decodes one frame and hands it over if the excerpt wants it.
+func (f *feeder) step(ctx context.Context, dec *media.Decoder) (bool, error) {
+	pic, err := f.sweep.Get(ctx)
+	if err != nil {
+		return false, err
+	}
+	info, err := dec.Next(pic.Bytes())
+	if err != nil {
+		f.sweep.Return(pic)
+		if errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		return false, err
+	}
+	if !f.started {
+		f.started, f.origin = true, info.PTS
+	}
+	at := float64(info.PTS-f.origin) * f.probe.Video.TimeBase.Float()
+	if f.request.From != nil && at < *f.request.From-epsilon {
+		f.sweep.Return(pic)
+		return true, nil
+	}
+	if f.request.To != nil && at >= *f.request.To-epsilon {
+		f.sweep.Return(pic)
+		return false, nil
+	}
+	f.infos = append(f.infos, info)
+	return true, f.sweep.Submit(ctx, pic)
+}
+
+// epsilon absorbs the rounding of times given in seconds: far below any frame's duration.
+const epsilon = 1e-6
+
+// stamp joins what the decoder told with what the detectors saw: frame by frame, or not at all.
+func (f *feeder) stamp(seen *analysis) error {
+	if len(f.infos) != len(seen.Frames) {
+		return fmt.Errorf("%w: %d frames decoded, %d looked at", media.ErrDamaged, len(f.infos), len(seen.Frames))
+	}
+	if len(f.infos) == 0 {
+		if f.request.From != nil || f.request.To != nil {
+			return media.ErrEmptyExcerpt
+		}
+		return media.ErrNoFrames
+	}
+	for i, info := range f.infos {
+		s := &seen.Frames[i]
+		s.PTS, s.Digest, s.Damaged, s.Why = info.PTS, info.Digest, info.Damaged, info.Why
+	}
+	if f.request.From == nil && f.request.To == nil {
+		return nil
+	}
+	first, last := f.infos[0], f.infos[len(f.infos)-1]
+	x := &decide.Excerpt{First: first.Number, Last: last.Number, FirstPTS: first.PTS, LastPTS: last.PTS, Origin: f.origin,
+		To: float64(last.PTS-f.origin)*f.probe.Video.TimeBase.Float() + epsilon}
+	if f.request.From != nil {
+		x.From = *f.request.From
+	}
+	if f.request.To != nil {
+		x.To = *f.request.To
+	}
+	seen.Excerpt = x
+	return nil
+}
