@@ -1,0 +1,56 @@
+# make demo   from a bare Debian 12 with git, make and Go to a redacted clip in demo-out/
+# make test   the tests, with their own set-up
+# The other targets are steps of these two, or tools; `make help` lists them.
+
+SHELL       := /bin/bash
+REVISION    := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+LDFLAGS     := -X main.revision=$(REVISION)
+TESTFLAGS   ?= -race -timeout 20m
+
+.PHONY: help demo test deps go models build lint bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo     redact a sample clip into demo-out/ (does its own set-up)"
+	@echo "make test     run the tests (does its own set-up)"
+	@echo "make deps     install the Debian packages of docker/packages.txt"
+	@echo "make models   fetch the weights and ONNX Runtime, checked by digest"
+	@echo "make build    build ./veil"
+	@echo "make lint     gofmt, go vet, go mod tidy, staticcheck"
+	@echo "make bench    speed, memory and leaks of ./veil"
+	@echo "make clean    remove what these made, but the weights"
+
+deps:
+	@docker/install.sh build
+
+go:
+	@command -v go >/dev/null || { echo "build: Go is missing: install the Go of go.mod ($$(awk '$$1 == "go" { print $$2 }' go.mod) or later)" >&2; exit 1; }
+
+models: deps
+	@models/fetch.sh
+
+build: deps go
+	@go build -ldflags "$(LDFLAGS)" -o veil ./worker
+
+demo: models build
+	@docker/install.sh demo
+	@docker/demo.sh
+
+test: models build
+	@docker/install.sh demo test
+	@go run ./.ci/gotest $(TESTFLAGS) ./...
+
+lint: deps go
+	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "lint: gofmt -w these:" $$out >&2; exit 1; }
+	@go vet ./... ./.ci/gotest
+	@go mod tidy -diff
+	@go run $(STATICCHECK) ./... ./.ci/gotest
+	@echo "lint: clean"
+
+bench: models build
+	@docker/install.sh demo test
+	@go run ./bench
+
+clean:
+	@rm -rf veil demo-out bench/out
