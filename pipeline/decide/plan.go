@@ -40,7 +40,9 @@ type Excerpt struct {
 	Last     int   `json:"last"`  // source frame number of the plan's last frame
 	FirstPTS int64 `json:"first_pts"`
 	LastPTS  int64 `json:"last_pts"`
-	Origin   int64 `json:"origin"` // PTS of the first frame of the source: times count from it
+	// OriginPTS is the source's first frame, from which times are counted. Decide fills it in.
+	OriginPTS int64 `json:"origin_pts"`
+	Origin    int64 `json:"origin"` // PTS of the first frame of the source: times count from it
 	// From and To are the times asked for, in seconds from the first frame of the source; To is exclusive.
 	From float64 `json:"from"`
 	To   float64 `json:"to"`
@@ -116,6 +118,21 @@ type Frame struct {
 	Regions []Region `json:"regions,omitempty"`
 }
 
+// Track states.
+const (
+	StateCovered = "covered"
+	StateKept    = "kept"
+	StateDropped = "dropped"
+)
+
+// Finding kinds.
+const (
+	FindingUnsure      = "unsure"
+	FindingFaceOutside = "face_outside"
+	FindingQuality     = "quality"
+	FindingKeptLost    = "kept_lost"
+)
+
 // Region kinds.
 const (
 	KindFace  = "face"
@@ -129,10 +146,12 @@ type Region struct {
 	Track int `json:"track,omitempty"` // 0: belongs to no track
 	// Rect is x, y, w, h: inside the picture, grown by the margin and aligned outwards to the codec's blocks.
 	Rect [4]int `json:"rect"`
-	// Ellipse covers the circumscribed ellipse of Inner instead of Rect; Rect then bounds it.
+	// Ellipse covers the ellipse inscribed in Rect instead of Rect itself; that ellipse contains the grown box whole.
 	Ellipse bool         `json:"ellipse,omitempty"`
 	Kind    string       `json:"kind"`
 	Source  track.Source `json:"source,omitempty"`
+	// Box is the track's own box, before growing and aligning, cut to the picture; all zero where there is no track.
+	Box [4]int `json:"box,omitzero"`
 	// Face is the width in pixels of the face below, for the mosaic's cells; 0 if unknown.
 	Face int `json:"face,omitempty"`
 	// Kept marks the place of a track that stays visible: nothing is covered, and the check on the output accepts a
@@ -140,8 +159,10 @@ type Region struct {
 	Kept bool `json:"kept,omitempty"`
 }
 
-// Decided records which decisions made this plan out of another.
+// Decided records which decisions made this plan out of another, and how that one came about.
 type Decided struct {
 	Plan      string    `json:"plan"` // SHA-256 of the plan's bytes that they were made for
 	Decisions Decisions `json:"decisions"`
+	// Before is the record of the plan that they were made for; nil where Decide made it.
+	Before *Decided `json:"before,omitempty"`
 }

@@ -1,5 +1,10 @@
 package decide
 
+import (
+	"embed"
+	"fmt"
+)
+
 // PolicySchema names the version of the policy's format.
 const PolicySchema = "veil.policy/1"
 
@@ -40,4 +45,100 @@ type FixedRegion struct {
 	Rect   [4]int `json:"rect"` // x, y, w, h in upright storage pixels
 	Span   *Span  `json:"span,omitempty"`
 	Reason string `json:"reason,omitempty"`
+}
+
+// DefaultMargin is what a policy without a margin gets.
+const DefaultMargin = 0.25
+
+// Names of the shipped policies.
+const (
+	Press      = "press"
+	Disclosure = "disclosure"
+	Court      = "court"
+)
+
+//go:embed policies/*.json
+var shipped embed.FS
+
+// Shipped gives one of the policies that come with veil: Press, Disclosure or Court.
+func Shipped(name string) (Policy, error) {
+	for _, n := range []string{Press, Disclosure, Court} {
+		if n != name {
+			continue
+		}
+		data, err := shipped.ReadFile("policies/" + n + ".json")
+		if err != nil {
+			return Policy{}, fmt.Errorf("read shipped policy %s: %w", n, err)
+		}
+		return ParsePolicy(data)
+	}
+	return Policy{}, fmt.Errorf("policy %q is not shipped: there are press, disclosure and court", name)
+}
+
+// ParsePolicy reads and validates a policy. A missing margin is DefaultMargin; nothing else has a default. The error is
+// an *InvalidError that lists all faults.
+func ParsePolicy(data []byte) (Policy, error) {
+	p := Policy{Margin: DefaultMargin}
+	if f := decodeStrict(data, &p); len(f) > 0 {
+		return Policy{}, f.err("policy")
+	}
+	if err := p.Validate(); err != nil {
+		return Policy{}, err
+	}
+	return p, nil
+}
+
+// Validate returns an *InvalidError that lists everything in the policy that makes no sense or is forbidden.
+func (p Policy) Validate() error {
+	var f faults
+	p.check(&f, "")
+	return f.err("policy")
+}
+
+// check adds the policy's faults; prefix stands before each field's name.
+func (p Policy) check(f *faults, prefix string) {
+	f.oneOf(prefix+"schema", p.Schema, PolicySchema)
+	if p.Name == "" || len(p.Name) > 100 || !printable(p.Name) {
+		f.add("%sname is %q, must be 1 to 100 printable characters", prefix, p.Name)
+	}
+	f.oneOf(prefix+"release", p.Release, "public", "restricted")
+	f.oneOf(prefix+"cover", p.Cover, "face", "head", "frame")
+	f.oneOf(prefix+"fill", p.Fill, "solid", "surround", "blur", "mosaic")
+	f.oneOf(prefix+"shape", p.Shape, "rectangle", "ellipse")
+	f.oneOf(prefix+"unsure", p.Unsure, "mask", "review", "ignore")
+	f.oneOf(prefix+"damage", p.Damage, "fail", "mask")
+	f.oneOf(prefix+"profile", p.Profile, "press", "court", "lossless")
+	f.oneOf(prefix+"audio", p.Audio, "drop", "keep")
+	f.oneOf(prefix+"effort", p.Effort, "thorough", "fast")
+	if p.Release == "public" && (p.Fill == "blur" || p.Fill == "mosaic") {
+		f.add("%sfill %s is refused for public release: it keeps traces of the face, use solid or surround", prefix, p.Fill)
+	}
+	if p.AudioTrack < 0 {
+		f.add("%saudio_track is %d, must be 0 or more", prefix, p.AudioTrack)
+	}
+	for i, s := range p.Mute {
+		f.span(fmt.Sprintf("%smute[%d]", prefix, i), s)
+	}
+	for i, r := range p.Regions {
+		f.rect(fmt.Sprintf("%sregions[%d].rect", prefix, i), r.Rect, 0, 0)
+		if r.Span != nil {
+			f.span(fmt.Sprintf("%sregions[%d].span", prefix, i), *r.Span)
+		}
+	}
+	if !finite(p.MaxMasked) || p.MaxMasked < 0 || p.MaxMasked > 1 {
+		f.add("%smax_masked is %g, must be 0 to 1", prefix, p.MaxMasked)
+	}
+	if !finite(p.Margin) || p.Margin < 0.1 || p.Margin > 2 {
+		f.add("%smargin is %g, must be 0.1 to 2", prefix, p.Margin)
+	}
+}
+
+// printable reports whether s holds no control characters.
+func printable(s string) bool {
+	for _, c := range s {
+		if c < ' ' || c == 0x7f {
+			return false
+		}
+	}
+	return true
 }
