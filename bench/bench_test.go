@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"veil/pipeline/decide"
+)
+
+// TestMeasureCountsTheTree holds that memory of a grandchild counts, also after its parent is gone.
+func TestMeasureCountsTheTree(t *testing.T) {
+	hold := `x=$(head -c 60000000 /dev/zero | tr '\0' x); sleep 0.6; : ${#x}`
+	small, err := measure(t.Context(), "bash", "-c", "sleep 0.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, script := range map[string]string{
+		"child":      hold,
+		"grandchild": `bash -c '` + strings.ReplaceAll(hold, "'", `'\''`) + `'; true`,
+		"orphan":     `(bash -c '` + strings.ReplaceAll(hold, "'", `'\''`) + `' & sleep 0.3); sleep 1.5`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			use, err := measure(t.Context(), "bash", "-c", script)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if use.PeakMB < small.PeakMB+55 {
+				t.Errorf("peak %.0f MB, without the 60 MB %.0f", use.PeakMB, small.PeakMB)
+			}
+		})
+	}
+}
+
+func TestMeasureTellsTheStatus(t *testing.T) {
+	_, err := measure(t.Context(), "bash", "-c", "echo first >&2; echo why >&2; exit 5")
+	var exit *exitError
+	if !errors.As(err, &exit) || exit.code != 5 || exit.text != "why" {
+		t.Errorf("got %v", err)
+	}
+	if unlessHeld(&exitError{code: exitHeld}) != nil || unlessHeld(&exitError{code: 4}) == nil {
+		t.Error("only a held clip is a result")
+	}
+	if _, err := measure(t.Context(), filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("missing program: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := measure(ctx, "sleep", "60"); err == nil {
+		t.Error("a cancelled run ended well")
+	}
+}
+
+// TestMoveMasks holds that the masks stay inside the picture, on the codec's blocks, and move.
+func TestMoveMasks(t *testing.T) {
+	dir := t.TempDir()
+	p := decide.Plan{Source: decide.Source{Width: 1920, Height: 1080}, Frames: make([]decide.Frame, 400)}
+	data, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, out := filepath.Join(dir, "in"), filepath.Join(dir, "out")
+	if err := os.WriteFile(in, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := moveMasks(in, out); err != nil {
+		t.Fatal(err)
+	}
+	if data, err = os.ReadFile(out); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, &p); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[[4]int]bool{}
+	for i, f := range p.Frames {
+		if len(f.Regions) != masks {
+			t.Fatalf("frame %d has %d regions", i, len(f.Regions))
+		}
+		for _, r := range f.Regions {
+			if r.Rect[0] < 0 || r.Rect[1] < 0 || r.Rect[0]+r.Rect[2] > 1920 || r.Rect[1]+r.Rect[3] > 1080 || r.Rect[0]%16+r.Rect[1]%16 != 0 {
+				t.Fatalf("frame %d: %v", i, r.Rect)
+			}
+			seen[r.Rect] = true
+		}
+	}
+	if len(seen) < 500 {
+		t.Errorf("%d places in 400 frames", len(seen))
+	}
+}
+
+func TestPrint(t *testing.T) {
+	over := 0.0123
+	rows := []LeakRow{
+		{Clip: "wild_00", State: "held", Faces: 10, Leaks: 1, BySide: map[string][2]int{"0-10": {1, 4}, "20-40": {0, 6}}, OverMasked: &over},
+		{Clip: "wild_01", State: "released", Faces: 10, BySide: map[string][2]int{"20-40": {0, 10}}},
+	}
+	var out bytes.Buffer
+	r := Results{Build: "veil x", CPUs: 2, Leaks: rows, Speed: &SpeedResult{Ratio: 1.2}, Memory: []MemoryRow{{Seconds: 20}}}
+	if err := r.print(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"1.23 %", "wild_*, all", "1/20", "0/16", "times ffmpeg alone", "20 s"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+func TestClipIsMadeOnce(t *testing.T) {
+	if _, err := exec.LookPath("ffmpeg"); err != nil {
+		t.Fatal("ffmpeg is missing: run `make deps`")
+	}
+	b := &bench{out: t.TempDir()}
+	made := 0
+	produce := func(part string) error {
+		made++
+		return ffmpeg(t.Context(), "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=5", "-t", "2", "-f", "mp4", part)
+	}
+	path := filepath.Join(b.out, "a.mp4")
+	for range 2 {
+		if err := b.once(path, produce); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n, err := countFrames(t.Context(), path)
+	if err != nil || n != 10 || made != 1 {
+		t.Errorf("%d frames, made %d times: %v", n, made, err)
+	}
+	if err := b.once(filepath.Join(b.out, "b.mp4"), func(string) error { return errors.New("no") }); err == nil {
+		t.Error("a failed clip was taken")
+	}
+}
