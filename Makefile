@@ -31,6 +31,7 @@ models: deps
 	@models/fetch.sh
 
 build: deps go
+	@echo "build: veil $(REVISION)"
 	@go build -ldflags "$(LDFLAGS)" -o veil ./worker
 
 demo: models build
@@ -39,7 +40,7 @@ demo: models build
 
 test: models build
 	@docker/install.sh demo test
-	@go run ./.ci/gotest $(TESTFLAGS) ./...
+	@go run ./.ci/gotest $(TESTFLAGS) ./... ./.ci/gotest
 
 lint: deps go
 	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "lint: gofmt -w these:" $$out >&2; exit 1; }
