@@ -60,7 +60,7 @@ func (Direct) Analyze(ctx context.Context, r AnalyzeRequest, events func(Event))
 	if err != nil {
 		return AnalyzeResult{}, err
 	}
-	b, err := decide.Encode(plan)
+	b, err := plan.Encode()
 	if err != nil {
 		return AnalyzeResult{}, err
 	}
@@ -94,9 +94,13 @@ func planFor(r AnalyzeRequest, probe *media.Probe, seen analysis) (decide.Plan, 
 	tick := probe.Video.TimeBase.Float()
 	frames := make([]track.Frame, len(seen.Frames))
 	stamps := make([]decide.FrameStamp, len(seen.Frames))
+	origin := seen.Frames[0].PTS
+	if seen.Excerpt != nil {
+		origin = seen.Excerpt.OriginPTS
+	}
 	last := 0.0
 	for i, f := range seen.Frames {
-		last = max(last, float64(f.PTS-seen.Frames[0].PTS)*tick)
+		last = max(last, float64(f.PTS-origin)*tick)
 		frames[i] = track.Frame{Time: last, Detections: f.Detections, Searched: f.Searched, Motion: f.Motion}
 		stamps[i] = decide.FrameStamp{PTS: f.PTS, Digest: f.Digest, Damaged: f.Damaged, Why: f.Why, Cut: f.Motion.Cut, Time: last}
 	}
@@ -110,7 +114,7 @@ func planFor(r AnalyzeRequest, probe *media.Probe, seen analysis) (decide.Plan, 
 			Width: probe.Video.Width, Height: probe.Video.Height,
 			TimeBase: probe.Video.TimeBase.String(), Interlaced: probe.Video.Interlaced,
 		},
-		Excerpt: seen.Excerpt, Analysis: seen.Seen, Policy: r.Policy, Tracks: tracks, Stamps: stamps,
+		Excerpt: seen.Excerpt, Analysis: seen.Seen, Policy: r.Policy, Tracks: tracks, FrameStamps: stamps,
 	})
 	var damage *decide.DamageError
 	if errors.As(err, &damage) {
@@ -262,7 +266,7 @@ func (f *feeder) stamp(seen *analysis) error {
 		return nil
 	}
 	first, last := f.infos[0], f.infos[len(f.infos)-1]
-	x := &decide.Excerpt{First: first.Number, Last: last.Number, FirstPTS: first.PTS, LastPTS: last.PTS, Origin: f.origin,
+	x := &decide.Excerpt{First: first.Number, Last: last.Number, FirstPTS: first.PTS, LastPTS: last.PTS, OriginPTS: f.origin,
 		To: float64(last.PTS-f.origin)*f.probe.Video.TimeBase.Float() + epsilon}
 	if f.request.From != nil {
 		x.From = *f.request.From

@@ -53,12 +53,6 @@ func DigestFile(ctx context.Context, path string, events func(Event)) (FileDiges
 	return FileDigest{SHA256: hex.EncodeToString(h.Sum(nil)), Bytes: n}, nil
 }
 
-// digestBytes is the SHA-256 of b in hex.
-func digestBytes(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
-}
-
 // tell reports progress where somebody listens.
 func tell(events func(Event), e Event) {
 	if events != nil {

@@ -70,14 +70,16 @@ type RenderRequest struct {
 
 // RenderResult is what the second pass tells.
 type RenderResult struct {
-	Frames      int          `json:"frames"`
-	Notes       []media.Note `json:"notes"` // what the profile changed or lost
-	EncoderArgs []string     `json:"encoder_args"`
-	CRF         int          `json:"crf"`
-	Masked      float64      `json:"masked"` // share of the picture area over time
-	WholeFrames int          `json:"whole_frames"`
-	AudioTrack  string       `json:"audio_track,omitempty"`
-	Seconds     float64      `json:"seconds"`
+	Frames      int             `json:"frames"`
+	Notes       []media.Note    `json:"notes"` // what the profile changed or lost
+	EncoderArgs []string        `json:"encoder_args"`
+	CRF         int             `json:"crf"`
+	Masked      float64         `json:"masked"` // share of the picture area over time
+	WholeFrames int             `json:"whole_frames"`
+	HasAudio    bool            `json:"has_audio"` // the source has sound
+	AudioTrack  string          `json:"audio_track,omitempty"`
+	Removed     []media.Removed `json:"removed"` // streams and tags of the source that the derivative does not carry
+	Seconds     float64         `json:"seconds"`
 }
 
 // VerifyRequest asks for the check of a finished file against the original and the plan.
@@ -150,40 +152,46 @@ type Outcome struct {
 	Report     Report `json:"report"`
 }
 
-// ReportSchema names the version of the report's format.
-const ReportSchema = "veil.report/1"
+// maxRounds is how often a clip is rendered again because the check found a face outside every mask.
+const maxRounds = 2
 
-// Report is the account for the file: what was done, with what, and what came out. It names no path, title or place.
-type Report struct {
-	Schema      string             `json:"schema"`
-	State       string             `json:"state"`
-	Source      FileDigest         `json:"source"`
-	Derivative  FileDigest         `json:"derivative"`
-	Plan        string             `json:"plan"`   // SHA-256 of the plan's bytes
-	Policy      string             `json:"policy"` // SHA-256 of the policy's canonical bytes
-	PolicyName  string             `json:"policy_name"`
-	Build       string             `json:"build"`
-	Analysis    decide.Analysis    `json:"analysis"`
-	Encoder     []string           `json:"encoder"`
-	CRF         int                `json:"crf"`
-	Frames      int                `json:"frames"`
-	Excerpt     *decide.Excerpt    `json:"excerpt,omitempty"`
-	Tracks      int                `json:"tracks"`
-	Kept        []int              `json:"kept,omitempty"`
-	Masked      float64            `json:"masked"`
-	WholeFrames int                `json:"whole_frames"`
-	Audio       string             `json:"audio"`
-	Notes       []media.Note       `json:"notes"`
-	Removed     []media.Removed    `json:"removed"`
-	Checks      []Check            `json:"checks"`
-	Findings    []decide.Finding   `json:"findings"`
-	Warnings    []string           `json:"warnings"`
-	Rounds      int                `json:"rounds"`
-	Stages      map[string]float64 `json:"stages"` // seconds by stage: analyze, render, verify
-}
-
-// FileDigest names bytes.
-type FileDigest struct {
-	SHA256 string `json:"sha256"`
-	Bytes  int64  `json:"bytes"`
+// Redact takes one clip from its source to a released or held derivative. Out appears only when every check has passed;
+// whatever happens, nothing else is left behind.
+func Redact(ctx context.Context, s Stages, r Request, events func(Event)) (Outcome, error) {
+	c, err := openClip(ctx, r, events)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer c.close()
+	if err := c.digest(ctx); err != nil {
+		return Outcome{}, err
+	}
+	if err := c.makePlan(ctx, s); err != nil {
+		return Outcome{}, err
+	}
+	for {
+		if err := c.render(ctx, s); err != nil {
+			return Outcome{}, err
+		}
+		if err := c.verify(ctx, s); err != nil {
+			return Outcome{}, err
+		}
+		if c.finerCRF() {
+			continue
+		}
+		if err := c.failedCheck(); err != nil {
+			return Outcome{}, err
+		}
+		again, err := c.coverFindings(ctx, s)
+		if err != nil {
+			return Outcome{}, err
+		}
+		if !again {
+			break
+		}
+	}
+	if err := c.sameSource(ctx); err != nil {
+		return Outcome{}, err
+	}
+	return c.settle(ctx)
 }

@@ -1,0 +1,282 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"veil/pipeline/decide"
+	"veil/pipeline/track"
+)
+
+// fakeStages stands for the three stages: it writes what a test asks for and counts its calls.
+type fakeStages struct {
+	t        *testing.T
+	verdicts []VerifyResult // one a call; the last repeats
+	onRender func(RenderRequest) error
+
+	analyzed, rendered, verified int
+	crfs                         []int
+	extrasSeen                   []string
+}
+
+func (f *fakeStages) Analyze(_ context.Context, r AnalyzeRequest, _ func(Event)) (AnalyzeResult, error) {
+	f.analyzed++
+	f.extrasSeen = append(f.extrasSeen, r.ExtraIn)
+	b, err := testPlan(f.t, r).Encode()
+	if err != nil {
+		return AnalyzeResult{}, err
+	}
+	return AnalyzeResult{Seconds: 1}, os.WriteFile(r.PlanOut, b, 0o600)
+}
+
+func (f *fakeStages) Render(_ context.Context, r RenderRequest, _ func(Event)) (RenderResult, error) {
+	f.rendered++
+	crf := r.CRF
+	if crf == 0 {
+		crf = 20
+	}
+	f.crfs = append(f.crfs, crf)
+	if f.onRender != nil {
+		if err := f.onRender(r); err != nil {
+			return RenderResult{}, err
+		}
+	}
+	return RenderResult{CRF: crf, Seconds: 1}, os.WriteFile(r.Out, []byte("derivative"), 0o644)
+}
+
+func (f *fakeStages) Verify(_ context.Context, r VerifyRequest, _ func(Event)) (VerifyResult, error) {
+	v := f.verdicts[min(f.verified, len(f.verdicts)-1)]
+	f.verified++
+	extras := []extra{}
+	for _, k := range v.Findings {
+		extras = append(extras, extra{Frame: k.First, Detection: track.Detection{Box: track.Box{X: 1, Y: 1, W: 20, H: 20}, Score: 0.9, Detector: "centerface"}})
+	}
+	return v, writeJSON(r.ExtraOut, extras)
+}
+
+// testPlan is a plan of two frames for the request's clip.
+func testPlan(t *testing.T, r AnalyzeRequest) decide.Plan {
+	t.Helper()
+	plan, err := decide.Decide(decide.Input{
+		Source:      decide.Source{SHA256: r.SHA256, Bytes: 6, Width: 64, Height: 64, TimeBase: "1/25"},
+		Policy:      r.Policy,
+		FrameStamps: []decide.FrameStamp{{PTS: 0, Digest: "00000001"}, {PTS: 1, Digest: "00000002", Time: 0.04}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+func testRequest(t *testing.T) Request {
+	t.Helper()
+	dir := t.TempDir()
+	in := filepath.Join(dir, "in.mp4")
+	if err := os.WriteFile(in, []byte("source"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	policy, err := decide.Shipped("press")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Request{Config: Config{Scratch: filepath.Join(dir, "scratch")}, In: in, Out: filepath.Join(dir, "out.mp4"), Policy: policy}
+}
+
+var (
+	allPassed = VerifyResult{Checks: []Check{{Name: checkFrames, Result: "passed"}}}
+	aFinding  = VerifyResult{Checks: []Check{{Name: checkFrames, Result: "passed"}},
+		Findings: []decide.Finding{{Kind: "face_outside", First: 0, Last: 1, Rect: [4]int{1, 1, 20, 20}, Text: "a face"}}}
+)
+
+// onlyFiles fails unless the folder of the request holds just the named files and an empty scratch root.
+func onlyFiles(t *testing.T, r Request, names ...string) {
+	t.Helper()
+	want := map[string]bool{"in.mp4": true, "scratch": true}
+	for _, n := range names {
+		want[n] = true
+	}
+	entries, err := os.ReadDir(filepath.Dir(r.In))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !want[e.Name()] {
+			t.Errorf("left behind: %s", e.Name())
+		}
+		delete(want, e.Name())
+	}
+	for n := range want {
+		if n != "scratch" {
+			t.Errorf("missing: %s", n)
+		}
+	}
+	runs, err := filepath.Glob(filepath.Join(r.Config.Scratch, runPrefix+"*"))
+	if err != nil || len(runs) > 0 {
+		t.Errorf("scratch is left: %v %v", runs, err)
+	}
+}
+
+func TestRedactReleases(t *testing.T) {
+	r := testRequest(t)
+	r.PlanOut, r.ReportOut = filepath.Join(filepath.Dir(r.In), "p.json"), filepath.Join(filepath.Dir(r.In), "r.json")
+	f := &fakeStages{t: t, verdicts: []VerifyResult{allPassed}}
+	out, err := Redact(context.Background(), f, r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.State != Released || out.Derivative != r.Out || out.Report.Stages["render"] != 1 {
+		t.Errorf("outcome %+v", out)
+	}
+	onlyFiles(t, r, "out.mp4", "p.json", "r.json")
+}
+
+func TestRedactHoldsAfterTwoRounds(t *testing.T) {
+	r := testRequest(t)
+	f := &fakeStages{t: t, verdicts: []VerifyResult{aFinding}}
+	out, err := Redact(context.Background(), f, r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.State != Held || f.rendered != 1+maxRounds || f.analyzed != 1+maxRounds {
+		t.Errorf("state %s after %d renders and %d analyses", out.State, f.rendered, f.analyzed)
+	}
+	if f.extrasSeen[0] != "" || f.extrasSeen[1] == "" {
+		t.Errorf("findings did not go back into the plan: %q", f.extrasSeen)
+	}
+	onlyFiles(t, r, "out.held.mp4", "out.held.plan.json")
+
+	// A person dismisses what was found: the same plan is rendered again and released.
+	b, err := os.ReadFile(out.Plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Plan = out.Plan
+	r.Decisions = &decide.Decisions{Schema: decide.DecisionsSchema, Plan: decide.Digest(b), By: "A. Officer",
+		Dismiss: []decide.DismissFinding{{Finding: "F1", Reason: "a drum"}}}
+	f = &fakeStages{t: t, verdicts: []VerifyResult{allPassed}}
+	out, err = Redact(context.Background(), f, r, nil)
+	if err != nil || out.State != Released {
+		t.Fatalf("%v %v", out.State, err)
+	}
+	onlyFiles(t, r, "out.held.mp4", "out.held.plan.json", "out.mp4")
+}
+
+func TestRedactDiscardsOnHold(t *testing.T) {
+	r := testRequest(t)
+	r.OnHold = "discard"
+	out, err := Redact(context.Background(), &fakeStages{t: t, verdicts: []VerifyResult{aFinding}}, r, nil)
+	if err != nil || out.State != Held || out.Derivative != "" {
+		t.Fatalf("%+v %v", out, err)
+	}
+	onlyFiles(t, r, "out.held.plan.json")
+}
+
+func TestRedactLowersCRFUntilTheFigureHolds(t *testing.T) {
+	r := testRequest(t)
+	noisy := VerifyResult{TooNoisy: true, Checks: []Check{{Name: checkUntouched, Result: "failed", Text: "PSNR 30 dB"}}}
+	f := &fakeStages{t: t, verdicts: []VerifyResult{noisy, noisy, allPassed}}
+	if _, err := Redact(context.Background(), f, r, nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.crfs) != 3 || f.crfs[0] != 20 || f.crfs[1] != 16 || f.crfs[2] != 12 {
+		t.Errorf("crfs %v", f.crfs)
+	}
+	f = &fakeStages{t: t, verdicts: []VerifyResult{noisy}}
+	if _, err := Redact(context.Background(), f, testRequest(t), nil); !errors.Is(err, ErrVerify) {
+		t.Errorf("noise that stays must fail: %v", err)
+	}
+}
+
+func TestRedactFailsClosed(t *testing.T) {
+	boom := errors.New("boom")
+	failed := VerifyResult{Checks: []Check{{Name: checkMasks, Result: "failed", Text: "frame 3"}}}
+	notDone := VerifyResult{Checks: []Check{{Name: checkMasks, Result: "not done"}}}
+	for name, c := range map[string]struct {
+		stages func(r Request) *fakeStages
+		want   error
+	}{
+		"a failed check":      {func(Request) *fakeStages { return &fakeStages{verdicts: []VerifyResult{failed}} }, ErrVerify},
+		"a check not done":    {func(Request) *fakeStages { return &fakeStages{verdicts: []VerifyResult{notDone}} }, ErrVerify},
+		"a render that fails": {func(Request) *fakeStages { return &fakeStages{onRender: func(RenderRequest) error { return boom }} }, boom},
+		"a source that changes": {func(r Request) *fakeStages {
+			return &fakeStages{verdicts: []VerifyResult{allPassed}, onRender: func(RenderRequest) error { return os.WriteFile(r.In, []byte("other!"), 0o644) }}
+		}, ErrVerify},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := testRequest(t)
+			f := c.stages(r)
+			f.t = t
+			if _, err := Redact(context.Background(), f, r, nil); !errors.Is(err, c.want) {
+				t.Fatalf("got %v", err)
+			}
+			onlyFiles(t, r)
+		})
+	}
+}
+
+func TestRedactRefusesWhatMakesNoSense(t *testing.T) {
+	same := testRequest(t)
+	same.Out = same.In
+	folder := testRequest(t)
+	folder.Out = filepath.Join(filepath.Dir(folder.In), "nowhere", "out.mp4")
+	weak := testRequest(t)
+	weak.Policy.Fill = "mosaic"
+	foreign := testRequest(t)
+	foreign.Plan = filepath.Join(filepath.Dir(foreign.In), "foreign.json")
+	b, err := testPlan(t, AnalyzeRequest{SHA256: strings.Repeat("ab", 32), Policy: foreign.Policy}).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(foreign.Plan, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range map[string]Request{"output is input": same, "no folder": folder, "weak public fill": weak, "another clip's plan": foreign} {
+		if _, err := Redact(context.Background(), &fakeStages{t: t, verdicts: []VerifyResult{allPassed}}, r, nil); !errors.Is(err, ErrUsage) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestSweepRemovesWhatDeadRunsLeft(t *testing.T) {
+	root, out := filepath.Join(t.TempDir(), "scratch"), t.TempDir()
+	dead, err := openScratch(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, err := dead.partFor(filepath.Join(out, "a b\"c\n.mp4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bystander := filepath.Join(out, "keep.mp4")
+	for _, p := range []string{part, bystander} {
+		if err := os.WriteFile(p, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alive, err := openScratch(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dead.lock.Close(); err != nil { // as a kill does
+		t.Fatal(err)
+	}
+	if err := Sweep(root); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(part); !errors.Is(err, os.ErrNotExist) {
+		t.Error("a dead run's output is left")
+	}
+	if _, err := os.Stat(bystander); err != nil {
+		t.Error("sweep took what is not its own")
+	}
+	if _, err := os.Stat(alive.dir); err != nil {
+		t.Error("sweep took a run that is alive")
+	}
+	if err := alive.close(); err != nil {
+		t.Fatal(err)
+	}
+}

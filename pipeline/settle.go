@@ -1,0 +1,143 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"veil/pipeline/decide"
+)
+
+// HeldName is where a derivative lies that a person has to look at: NAME.held.EXT beside its final name.
+func HeldName(out string) string {
+	ext := filepath.Ext(out)
+	return strings.TrimSuffix(out, ext) + ".held" + ext
+}
+
+// HeldPlanName is where a held clip's plan lies unless the caller named a place for it.
+func HeldPlanName(out string) string {
+	return strings.TrimSuffix(out, filepath.Ext(out)) + ".held.plan.json"
+}
+
+// settle names the outcome and gives the files their final names: plan and report first, the derivative last.
+func (c *clip) settle(ctx context.Context) (Outcome, error) {
+	if err := c.recordFindings(); err != nil {
+		return Outcome{}, err
+	}
+	out := Outcome{State: Released, Derivative: c.request.Out}
+	if c.open() > 0 {
+		out.State, out.Derivative = Held, HeldName(c.request.Out)
+		if c.request.OnHold == "discard" {
+			out.Derivative = ""
+		}
+	}
+	derivative, err := DigestFile(ctx, c.part, nil)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("read derivative back: %w", err)
+	}
+	out.Report = c.report(out.State, derivative)
+	if out.Plan = c.request.PlanOut; out.Plan == "" && out.State == Held {
+		out.Plan = HeldPlanName(c.request.Out)
+	}
+	if out.Plan != "" {
+		if err := c.scratch.install(out.Plan, c.planBytes, 0o600); err != nil {
+			return Outcome{}, err
+		}
+	}
+	if c.request.ReportOut != "" {
+		if err := c.scratch.installJSON(c.request.ReportOut, out.Report, 0o644); err != nil {
+			return Outcome{}, err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return Outcome{}, err
+	}
+	if out.Derivative == "" {
+		return out, nil
+	}
+	return out, c.scratch.publish(c.part, out.Derivative)
+}
+
+// recordFindings writes what the last check found into the plan, in place of what earlier checks found, so that a person
+// can decide about it by its id. No region changes: the derivative is still this plan's.
+func (c *clip) recordFindings() error {
+	plan := c.plan
+	plan.Findings = slices.DeleteFunc(slices.Clone(plan.Findings), func(f decide.Finding) bool {
+		return f.Kind == decide.FindingFaceOutside && !f.Dismissed
+	})
+	if len(plan.Findings) == len(c.plan.Findings) && len(c.verified.Findings) == 0 {
+		return nil
+	}
+	next := 1
+	for _, f := range c.plan.Findings {
+		var n int
+		if _, err := fmt.Sscanf(f.ID, "F%d", &n); err == nil {
+			next = max(next, n+1)
+		}
+	}
+	for _, f := range c.verified.Findings {
+		f.ID = fmt.Sprintf("F%d", next)
+		next++
+		plan.Findings = append(plan.Findings, f)
+	}
+	return c.storePlan(plan)
+}
+
+// open counts the findings that nobody has decided about.
+func (c *clip) open() int {
+	kept := map[int]bool{}
+	for _, t := range c.plan.Tracks {
+		kept[t.ID] = t.State == decide.StateKept
+	}
+	n := 0
+	for _, f := range c.plan.Findings {
+		if !f.Dismissed && !kept[f.Track] {
+			n++
+		}
+	}
+	return n
+}
+
+// report gives the account of the clip.
+func (c *clip) report(state string, derivative FileDigest) Report {
+	p := c.plan
+	r := Report{
+		Schema: ReportSchema, State: state, Source: c.source, Derivative: derivative,
+		Plan: decide.Digest(c.planBytes), Policy: policyDigest(p.Policy), PolicyName: p.Policy.Name,
+		Build: c.request.Config.Build, Analysis: p.Analysis, Encoder: c.rendered.EncoderArgs, CRF: c.rendered.CRF,
+		Frames: len(p.Frames), Excerpt: p.Excerpt, Tracks: len(p.Tracks), Masked: c.rendered.Masked,
+		WholeFrames: c.rendered.WholeFrames, Audio: c.audio(), Notes: c.rendered.Notes, Removed: c.rendered.Removed,
+		Checks: c.verified.Checks, Findings: p.Findings, Rounds: c.round, Stages: c.seconds, Warnings: []string{},
+	}
+	for _, t := range p.Tracks {
+		if t.State == decide.StateKept {
+			r.Kept = append(r.Kept, t.ID)
+		}
+	}
+	if limit := p.Policy.MaxMasked; limit > 0 && r.Masked > limit {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%.1f %% of the picture is masked, the policy warns above %.1f %%", 100*r.Masked, 100*limit))
+	}
+	return r
+}
+
+// audio says what became of the sound.
+func (c *clip) audio() string {
+	switch {
+	case !c.rendered.HasAudio:
+		return "none in the source"
+	case c.plan.Policy.Audio != "keep":
+		return "dropped"
+	}
+	return "kept: " + c.rendered.AudioTrack
+}
+
+// policyDigest names a policy by its canonical bytes; empty where it cannot be encoded, which a validated one always can.
+func policyDigest(p decide.Policy) string {
+	b, err := p.Encode()
+	if err != nil {
+		return ""
+	}
+	return decide.Digest(b)
+}

@@ -1,0 +1,239 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"veil/pipeline/decide"
+	"veil/pipeline/media"
+	"veil/pipeline/track"
+	"veil/pipeline/vision"
+)
+
+// coveredShare is how much of a face must lie under masks for it to count as inside them.
+const coveredShare = 0.8
+
+// sameFaceIoU links what is found in neighbouring frames, and findings to what a person dismissed.
+const sameFaceIoU = 0.2
+
+// maxFindings bounds what one check lists; the rest is counted.
+const maxFindings = 200
+
+// sighting is one face that the second look found in the derivative.
+type sighting struct {
+	frame int
+	face  track.Detection
+}
+
+// lookAgain searches the derivative with other eyes (A31). A face inside a mask fails the check; one outside every mask
+// is a finding that holds the clip.
+func (v *verifier) lookAgain(ctx context.Context) error {
+	found, looked, err := v.search(ctx)
+	if err != nil {
+		return err
+	}
+	var inside []string
+	var outside []sighting
+	for _, s := range found {
+		switch v.place(s) {
+		case placeMasked:
+			if s.face.Score >= vision.InsideScore {
+				inside = append(inside, fmt.Sprintf("frame %d: a face is left under the mask (score %.2f)", s.frame, s.face.Score))
+			}
+		case placeOpen:
+			outside = append(outside, s)
+		}
+	}
+	v.note(checkFaces, fmt.Sprintf("%d frames looked at, %d faces outside the masks", looked, len(outside)), inside)
+	v.result.Findings = findingsOf(outside)
+	if v.request.ExtraOut == "" {
+		return nil
+	}
+	extras := make([]extra, len(outside))
+	for i, s := range outside {
+		extras[i] = extra{Frame: s.frame, Detection: s.face}
+	}
+	return writeJSON(v.request.ExtraOut, extras)
+}
+
+// search decodes the derivative once more and shows it to the verifier's networks.
+func (v *verifier) search(ctx context.Context) ([]sighting, int, error) {
+	finder, err := vision.Open(ctx, vision.Options{
+		Models: v.request.Config.Models, Engine: v.request.Config.Engine, Effort: v.plan.Policy.Effort,
+		Threads: v.request.Config.Threads, Purpose: vision.PurposeVerify})
+	if err != nil {
+		return nil, 0, fmt.Errorf("open detectors: %w", err)
+	}
+	defer finder.Close()
+	view := media.AnalysisView(v.derivative, finder.Long())
+	sweep, err := finder.Sweep(ctx, vision.SweepOptions{Width: view.Layout.Width, Height: view.Layout.Height,
+		SourceWidth: v.derivative.Video.Width, SourceHeight: v.derivative.Video.Height})
+	if err != nil {
+		return nil, 0, fmt.Errorf("start detectors: %w", err)
+	}
+	defer sweep.Close()
+	done := make(chan error, 1)
+	go func() {
+		defer sweep.Done()
+		done <- v.feed(ctx, view, sweep)
+	}()
+	var found []sighting
+	looked := 0
+	for res := range sweep.Results() {
+		if res.Err != nil {
+			return nil, 0, errors.Join(fmt.Errorf("detect faces: %w", res.Err), sweep.Close(), <-done)
+		}
+		if len(res.Searched) > 0 {
+			looked++
+		}
+		for _, d := range res.Detections {
+			found = append(found, sighting{frame: res.Index, face: d})
+		}
+	}
+	return found, looked, <-done
+}
+
+// feed decodes the derivative into the sweep.
+func (v *verifier) feed(ctx context.Context, view media.View, sweep *vision.Sweep) error {
+	dec, err := media.Decode(ctx, v.request.Config.Tools, v.request.Out, v.derivative, view, nil)
+	if err != nil {
+		return fmt.Errorf("%w: decode derivative: %w", ErrVerify, err)
+	}
+	for {
+		pic, err := sweep.Get(ctx)
+		if err != nil {
+			return errors.Join(err, dec.Close())
+		}
+		if _, err = dec.Next(pic.Bytes()); err != nil {
+			sweep.Return(pic)
+			if errors.Is(err, io.EOF) {
+				return dec.Close()
+			}
+			return errors.Join(fmt.Errorf("%w: decode derivative: %w", ErrVerify, err), dec.Close())
+		}
+		if err := sweep.Submit(ctx, pic); err != nil {
+			return errors.Join(err, dec.Close())
+		}
+	}
+}
+
+// Where a sighting lies.
+const (
+	placeOpen   = iota // a face that nobody covered
+	placeMasked        // under the masks
+	placeKept          // a person decided that it stays visible, or that it is none
+)
+
+// place says where a sighting lies in its frame's plan.
+func (v *verifier) place(s sighting) int {
+	if s.frame >= len(v.plan.Frames) {
+		return placeOpen
+	}
+	f := &v.plan.Frames[s.frame]
+	if f.Whole {
+		return placeMasked
+	}
+	box := s.face.Box
+	var masks []track.Box
+	for _, r := range f.Regions {
+		b := track.Box{X: float64(r.Rect[0]), Y: float64(r.Rect[1]), W: float64(r.Rect[2]), H: float64(r.Rect[3])}
+		if !r.Kept {
+			masks = append(masks, b)
+		} else if overlap(box, b) >= 0.5*box.W*box.H {
+			return placeKept
+		}
+	}
+	if unionShare(box, masks) >= coveredShare {
+		return placeMasked
+	}
+	for _, d := range v.plan.Findings {
+		if d.Dismissed && s.frame >= d.First-findingGap && s.frame <= d.Last+findingGap && touches(box, d.Rect) {
+			return placeKept
+		}
+	}
+	return placeOpen
+}
+
+// findingGap is how many frames apart two sightings may be and still be one finding.
+const findingGap = 12
+
+// touches says whether a box lies by more than half inside a finding's rectangle.
+func touches(b track.Box, r [4]int) bool {
+	in := overlap(b, track.Box{X: float64(r[0]), Y: float64(r[1]), W: float64(r[2]), H: float64(r[3])})
+	return in > 0.5*b.W*b.H
+}
+
+// overlap is the area that two boxes share.
+func overlap(a, b track.Box) float64 {
+	w := min(a.X+a.W, b.X+b.W) - max(a.X, b.X)
+	h := min(a.Y+a.H, b.Y+b.H) - max(a.Y, b.Y)
+	return max(w, 0) * max(h, 0)
+}
+
+// unionShare is the part of box that lies under the union of the masks, by a grid of sample points.
+func unionShare(box track.Box, masks []track.Box) float64 {
+	const grid = 12
+	in := 0
+	for gy := range grid {
+		for gx := range grid {
+			x, y := box.X+(float64(gx)+0.5)*box.W/grid, box.Y+(float64(gy)+0.5)*box.H/grid
+			for _, m := range masks {
+				if x >= m.X && x < m.X+m.W && y >= m.Y && y < m.Y+m.H {
+					in++
+					break
+				}
+			}
+		}
+	}
+	return float64(in) / (grid * grid)
+}
+
+// findingsOf gathers sightings of neighbouring frames into findings, numbered in order.
+func findingsOf(found []sighting) []decide.Finding {
+	var out []decide.Finding
+	var last []track.Box
+	var best []float64
+	more := 0
+	for _, s := range found {
+		i := 0
+		for ; i < len(out); i++ {
+			if s.frame-out[i].Last <= findingGap && overlap(last[i], s.face.Box) >= sameFaceIoU*min(last[i].W*last[i].H, s.face.Box.W*s.face.Box.H) {
+				break
+			}
+		}
+		if i == len(out) {
+			if i == maxFindings {
+				more++
+				continue
+			}
+			out = append(out, decide.Finding{Kind: decide.FindingFaceOutside, First: s.frame, Rect: rectOf(s.face.Box)})
+			last = append(last, s.face.Box)
+			best = append(best, 0)
+		}
+		out[i].Last = s.frame
+		out[i].Rect = hull(out[i].Rect, rectOf(s.face.Box))
+		last[i] = s.face.Box
+		best[i] = max(best[i], s.face.Score)
+	}
+	for i := range out {
+		out[i].Text = fmt.Sprintf("a face may be visible (frames %d to %d, score %.2f)", out[i].First, out[i].Last, best[i])
+	}
+	if more > 0 {
+		out[len(out)-1].Text += fmt.Sprintf("; %d further sightings are not listed", more)
+	}
+	return out
+}
+
+// rectOf rounds a box outwards.
+func rectOf(b track.Box) [4]int {
+	x, y := int(max(b.X, 0)), int(max(b.Y, 0))
+	return [4]int{x, y, max(int(b.X+b.W+1)-x, 1), max(int(b.Y+b.H+1)-y, 1)}
+}
+
+// hull is the smallest rectangle around both.
+func hull(a, b [4]int) [4]int {
+	x, y := min(a[0], b[0]), min(a[1], b[1])
+	return [4]int{x, y, max(a[0]+a[2], b[0]+b[2]) - x, max(a[1]+a[3], b[1]+b[3]) - y}
+}
