@@ -10,9 +10,9 @@ fail() {
 
 wanted=()
 for group in "$@"; do
-	mapfile -t some < <(awk -v g="$group" '!/^#/ && $2 == g { print $1 }' "$list")
-	[ ${#some[@]} -gt 0 ] || fail "no package of group \"$group\" in $list"
-	wanted+=("${some[@]}")
+	some=$(awk -v g="$group" '!/^#/ && $2 == g { print $1 }' "$list")
+	[ -n "$some" ] || fail "no package of group \"$group\" in $list"
+	mapfile -t -O ${#wanted[@]} wanted <<<"$some"
 done
 
 command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
@@ -33,7 +33,7 @@ fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 why() { grep -E '^(E|Err):' "$log" | tail -1 || tail -1 "$log"; }
-apt() { "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get "$@" >"$log" 2>&1; }
+apt() { "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 "$@" >"$log" 2>&1; }
 
 echo "deps: installing ${missing[*]} (some minutes the first time)"
 apt update -q || fail "apt-get update: $(why)"
