@@ -1,0 +1,90 @@
+package vision
+
+import (
+	"fmt"
+	"image"
+	"math"
+	"slices"
+)
+
+// pass is one network's part in a look.
+type pass struct {
+	network   string
+	longs     []int // long sides, pixels, falling
+	threshold float64
+	every     int // frames
+	// maxGrow is how much a small picture may be enlarged to reach a long side.
+	maxGrow float64
+}
+
+// recipe is who looks at what.
+type recipe struct {
+	passes []pass
+	motion bool // measure the camera's motion and find scene cuts
+}
+
+// recipes by purpose and effort. The figures behind them are in docs/networks.md: YuNet sees faces of 10 to 300 px of the
+// picture that it is shown, so that a large scale finds the small ones and two smaller scales the large ones; CenterFace is
+// slower and has fewer false alarms, and is the second opinion. The check on the output uses scales that the analysis does
+// not, so that a face which fell between its scales is seen.
+var recipes = map[string]map[string]recipe{
+	PurposeAnalyze: {
+		EffortThorough: {motion: true, passes: []pass{
+			{network: YuNet, longs: []int{1536, 640, 256}, threshold: 0.3, every: 1, maxGrow: 2},
+			{network: CenterFace, longs: []int{1536}, threshold: 0.12, every: 5, maxGrow: 1.5},
+		}},
+		EffortFast: {motion: true, passes: []pass{
+			{network: YuNet, longs: []int{1024, 256}, threshold: 0.3, every: 1, maxGrow: 2},
+			{network: CenterFace, longs: []int{1024}, threshold: 0.12, every: 12, maxGrow: 1.5},
+		}},
+	},
+	PurposeVerify: {
+		EffortThorough: {passes: []pass{
+			{network: YuNet, longs: []int{1216, 448}, threshold: 0.6, every: 3, maxGrow: 1.5},
+			{network: CenterFace, longs: []int{1216}, threshold: 0.35, every: 12, maxGrow: 1},
+		}},
+		EffortFast: {passes: []pass{
+			{network: YuNet, longs: []int{800}, threshold: 0.6, every: 5, maxGrow: 1.5},
+			{network: CenterFace, longs: []int{1216}, threshold: 0.35, every: 25, maxGrow: 1},
+		}},
+	},
+}
+
+// recipeFor finds the recipe; empty names mean the analysis and thorough.
+func recipeFor(purpose, effort string) (recipe, error) {
+	if purpose == "" {
+		purpose = PurposeAnalyze
+	}
+	if effort == "" {
+		effort = EffortThorough
+	}
+	r, ok := recipes[purpose][effort]
+	if !ok {
+		return recipe{}, fmt.Errorf("look for purpose %q with effort %q: there is no such recipe", purpose, effort)
+	}
+	return r, nil
+}
+
+// long is the largest picture that any pass wants.
+func (r recipe) long() int {
+	long := 0
+	for _, p := range r.passes {
+		long = max(long, slices.Max(p.longs))
+	}
+	return long
+}
+
+// sizes gives the sizes at which a pass looks at pictures of the given size: each long side, but no picture enlarged by more
+// than maxGrow, and none twice.
+func (p pass) sizes(width, height int) []image.Point {
+	long := float64(max(width, height))
+	var sizes []image.Point
+	for _, l := range p.longs {
+		scale := min(float64(l)/long, p.maxGrow)
+		size := image.Pt(max(int(math.Round(float64(width)*scale)), 1), max(int(math.Round(float64(height)*scale)), 1))
+		if !slices.Contains(sizes, size) {
+			sizes = append(sizes, size)
+		}
+	}
+	return sizes
+}

@@ -1,0 +1,238 @@
+package vision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"gocv.io/x/gocv"
+
+	"veil/pipeline/track"
+)
+
+// errClosed is what a sweep says that is used after its end.
+var errClosed = errors.New("sweep is closed")
+
+// SweepOptions say what pictures come.
+type SweepOptions struct {
+	// Width and Height are those of the pictures that are handed in, square pixels.
+	Width, Height int
+	// SourceWidth and SourceHeight are those of the coordinates that results are in.
+	SourceWidth, SourceHeight int
+}
+
+// Result is what was seen in one picture.
+type Result struct {
+	Index int // in order of Submit, from 0
+	// Detections and Motion are in source coordinates.
+	Detections []track.Detection
+	Searched   []string // the networks that looked
+	Motion     track.Motion
+	Err        error // nothing else counts where it is set
+}
+
+// Picture is one frame of the pool.
+type Picture struct {
+	mat   gocv.Mat
+	bytes []byte
+}
+
+// Bytes is the picture's memory, bgr24, rows packed. It is the holder's until the picture is given back.
+func (p *Picture) Bytes() []byte { return p.bytes }
+
+// Sweep looks at the pictures of one clip. One goroutine gets and submits, one reads the results; Close may come from either.
+//
+// Every submitted picture has a channel for its one result, and these channels stand in a queue in the order of Submit: that
+// is what keeps results in order, whoever is done first.
+type Sweep struct {
+	opts    SweepOptions
+	cancel  context.CancelFunc
+	stopped <-chan struct{} // closed when the sweep was cancelled or closed
+	why     func() error
+	pool    chan *Picture
+	all     []*Picture
+	work    chan job
+	queue   chan chan Result
+	results chan Result
+	running sync.WaitGroup
+
+	passes []*lookPass
+	next   int
+	prev   chan smallPicture // what the last submitted picture will leave for the next one
+	done   sync.Once
+	closed sync.Once
+	err    error // of Close
+}
+
+// job is one picture on its way to a worker.
+type job struct {
+	index   int
+	picture *Picture
+	result  chan Result
+	before  chan smallPicture // the frame before's; nil for the first frame
+	after   chan smallPicture // where this frame's goes, one slot
+}
+
+// spare is how many pictures the pool holds besides those being looked at: one being decoded, one waiting.
+const spare = 2
+
+// Sweep starts looking. The context ends it early; Close must be called in every case.
+func (f *Finder) Sweep(ctx context.Context, o SweepOptions) (*Sweep, error) {
+	for _, side := range []int{o.Width, o.Height, o.SourceWidth, o.SourceHeight} {
+		if side < 1 || side > maxSide {
+			return nil, fmt.Errorf("sweep: pictures of %dx%d for a source of %dx%d", o.Width, o.Height, o.SourceWidth, o.SourceHeight)
+		}
+	}
+	s := &Sweep{opts: o, pool: make(chan *Picture, f.threads+spare), work: make(chan job),
+		queue: make(chan chan Result, f.threads+spare), results: make(chan Result)}
+	ctx, s.cancel = context.WithCancel(ctx)
+	s.stopped = ctx.Done()
+	s.why = func() error {
+		if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+			return err
+		}
+		return errClosed
+	}
+	if err := s.start(ctx, f); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// start makes the pool and the workers.
+func (s *Sweep) start(ctx context.Context, f *Finder) error {
+	for range cap(s.pool) {
+		p := &Picture{mat: gocv.NewMatWithSize(s.opts.Height, s.opts.Width, gocv.MatTypeCV8UC3)}
+		s.all = append(s.all, p)
+		var err error
+		if p.bytes, err = p.mat.DataPtrUint8(); err != nil || len(p.bytes) != 3*s.opts.Width*s.opts.Height {
+			return fmt.Errorf("allocate picture of %dx%d: %d bytes: %w", s.opts.Width, s.opts.Height, len(p.bytes), err)
+		}
+		s.pool <- p
+	}
+	for _, p := range f.recipe.passes {
+		lp, err := newLookPass(f, p, s.opts)
+		if err != nil {
+			return err
+		}
+		s.passes = append(s.passes, lp)
+	}
+	for range f.threads {
+		l := newLooker(s.opts, s.passes, f.recipe.motion)
+		s.running.Go(func() {
+			s.look(ctx, l)
+			l.close()
+		})
+	}
+	s.running.Go(s.collect)
+	return nil
+}
+
+// Get lends a picture of the pool, waiting until one is free.
+func (s *Sweep) Get(ctx context.Context) (*Picture, error) {
+	select {
+	case p := <-s.pool:
+		return p, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-s.stopped:
+		return nil, s.why()
+	}
+}
+
+// Return gives a picture back that is not submitted.
+func (s *Sweep) Return(p *Picture) { s.pool <- p }
+
+// Submit hands a picture over; the order of calls is the order of presentation.
+func (s *Sweep) Submit(ctx context.Context, p *Picture) error {
+	j := job{index: s.next, picture: p, result: make(chan Result, 1), before: s.prev, after: make(chan smallPicture, 1)}
+	select {
+	case s.queue <- j.result:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-s.stopped:
+		return s.why()
+	}
+	s.next++
+	s.prev = j.after
+	select {
+	case s.work <- j:
+		return nil
+	case <-ctx.Done():
+		s.cancel()
+		return context.Cause(ctx)
+	case <-s.stopped:
+		return s.why()
+	}
+}
+
+// Done says that no more pictures come. It may be called more than once.
+func (s *Sweep) Done() {
+	s.done.Do(func() {
+		close(s.work)
+		close(s.queue)
+	})
+}
+
+// Results gives one result for each submitted picture, in order, and is closed after the last one, or early when the sweep
+// was cancelled.
+func (s *Sweep) Results() <-chan Result { return s.results }
+
+// collect passes the results on in order.
+func (s *Sweep) collect() {
+	defer close(s.results)
+	for {
+		var slot chan Result
+		var ok bool
+		select {
+		case slot, ok = <-s.queue:
+		case <-s.stopped:
+			return
+		}
+		if !ok {
+			return
+		}
+		select {
+		case r := <-slot:
+			select {
+			case s.results <- r:
+			case <-s.stopped:
+				return
+			}
+		case <-s.stopped:
+			return
+		}
+	}
+}
+
+// look is one worker.
+func (s *Sweep) look(ctx context.Context, l *looker) {
+	for {
+		select {
+		case j, ok := <-s.work:
+			if !ok {
+				return
+			}
+			j.result <- l.look(ctx, j)
+			s.pool <- j.picture
+		case <-s.stopped:
+			return
+		}
+	}
+}
+
+// Close ends the sweep, waits for its workers and frees every picture; none may be used afterwards.
+func (s *Sweep) Close() error {
+	s.closed.Do(func() {
+		s.cancel()
+		s.running.Wait()
+		for _, p := range s.passes {
+			s.err = errors.Join(s.err, p.close())
+		}
+		for _, p := range s.all {
+			s.err = errors.Join(s.err, p.mat.Close())
+		}
+	})
+	return s.err
+}

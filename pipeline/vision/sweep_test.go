@@ -1,0 +1,179 @@
+package vision
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"veil/pipeline/track"
+)
+
+// feed submits n pictures with one drawn face that moves by step pixels a frame.
+func feed(ctx context.Context, s *Sweep, o SweepOptions, n, step int) error {
+	defer s.Done()
+	for i := range n {
+		p, err := s.Get(ctx)
+		if err != nil {
+			return err
+		}
+		for k := range p.Bytes() {
+			p.Bytes()[k] = 110
+		}
+		DrawFace(p.Bytes(), o.Width, o.Height, faceAt(i, step))
+		if err := s.Submit(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// faceAt is where the face is in frame i.
+func faceAt(i, step int) track.Box {
+	return track.Box{X: 20 + float64(i*step), Y: 60, W: 72, H: 92}
+}
+
+func TestSweepKeepsOrderAndCoordinates(t *testing.T) {
+	f := open(t, Options{Threads: 3})
+	o := SweepOptions{Width: 480, Height: 270, SourceWidth: 960, SourceHeight: 540}
+	s, err := f.Sweep(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n, step = 23, 13
+	fed := make(chan error, 1)
+	go func() { fed <- feed(t.Context(), s, o, n, step) }()
+	i := 0
+	for r := range s.Results() {
+		if r.Err != nil {
+			t.Fatal(r.Err)
+		}
+		if r.Index != i {
+			t.Fatalf("result %d comes at place %d", r.Index, i)
+		}
+		want := faceAt(i, step)
+		want = track.Box{X: 2 * want.X, Y: 2 * want.Y, W: 2 * want.W, H: 2 * want.H}
+		for _, name := range r.Searched {
+			best := 0.0
+			for _, d := range r.Detections {
+				if d.Detector == name {
+					best = max(best, iou(d.Box, want))
+				}
+			}
+			if best < 0.5 {
+				t.Errorf("frame %d: %s overlaps the face by %.2f", i, name, best)
+			}
+		}
+		if looked := len(r.Searched); looked != 1 && i%5 != 0 && !r.Motion.Cut || i%5 == 0 && looked != 2 {
+			t.Errorf("frame %d: searched by %v", i, r.Searched)
+		}
+		i++
+	}
+	if err := errors.Join(<-fed, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if i != n {
+		t.Errorf("%d results of %d", i, n)
+	}
+}
+
+func TestSweepEndsWhenCancelled(t *testing.T) {
+	f := open(t, Options{Threads: 2})
+	o := SweepOptions{Width: 480, Height: 270, SourceWidth: 480, SourceHeight: 270}
+	for _, how := range []string{"context", "close"} {
+		t.Run(how, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			s, err := f.Sweep(ctx, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fed := make(chan error, 1)
+			go func() { fed <- feed(ctx, s, o, 1000, 0) }()
+			for r := range s.Results() {
+				if r.Index == 2 {
+					break
+				}
+			}
+			if how == "context" {
+				cancel()
+			}
+			start := time.Now()
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			if err := <-fed; err == nil {
+				t.Error("feeding went on after the end")
+			}
+			if d := time.Since(start); d > 5*time.Second {
+				t.Errorf("ending took %v", d)
+			}
+		})
+	}
+}
+
+func TestPoolIsTheBackpressure(t *testing.T) {
+	f := open(t, Options{Threads: 1})
+	s, err := f.Sweep(t.Context(), SweepOptions{Width: 64, Height: 64, SourceWidth: 64, SourceHeight: 64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var held []*Picture
+	for range 1 + spare {
+		p, err := s.Get(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, p)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := s.Get(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a picture beyond the pool: %v", err)
+	}
+	s.Return(held[0])
+	if _, err := s.Get(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSweepRefusesSizes(t *testing.T) {
+	f := open(t, Options{Threads: 1})
+	for _, o := range []SweepOptions{{}, {Width: -1, Height: 5, SourceWidth: 5, SourceHeight: 5}, {Width: 9000, Height: 9000, SourceWidth: 1, SourceHeight: 1}} {
+		if s, err := f.Sweep(t.Context(), o); err == nil {
+			t.Errorf("%+v: accepted", o)
+			s.Close()
+		}
+	}
+}
+
+// TestOddPictures: whatever the size, a look ends well.
+func TestOddPictures(t *testing.T) {
+	f := open(t, Options{Threads: 2})
+	for _, o := range []SweepOptions{{1, 1, 1, 1}, {2, 300, 2, 300}, {300, 3, 300, 3}, {33, 31, 66, 62}} {
+		s, err := f.Sweep(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			p, err := s.Get(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			clear(p.Bytes())
+			if err := s.Submit(t.Context(), p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Done()
+		for r := range s.Results() {
+			if r.Err != nil {
+				t.Errorf("%+v: %v", o, r.Err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
