@@ -23,3 +23,32 @@ func iou(a, b Box) float64 {
 	i := intersection(a, b)
 	return i / (a.W*a.H + b.W*b.H - i)
 }
+
+// inside is the share of the smaller box that lies in the other.
+func inside(a, b Box) float64 {
+	return intersection(a, b) / math.Min(a.W*a.H, b.W*b.H)
+}
+
+// side is the geometric mean of a box's sides.
+func side(b Box) float64 { return math.Sqrt(b.W * b.H) }
+
+// center is the middle of a box.
+func center(b Box) (x, y float64) { return b.X + b.W/2, b.Y + b.H/2 }
+
+// shift moves a box.
+func shift(b Box, dx, dy float64) Box {
+	b.X += dx
+	b.Y += dy
+	return b
+}
+
+// grow widens a box on every side by a share of its sides.
+func grow(b Box, share float64) Box {
+	return Box{X: b.X - share*b.W, Y: b.Y - share*b.H, W: b.W * (1 + 2*share), H: b.H * (1 + 2*share)}
+}
+
+// average is the box halfway (share 0.5), or another share of the way, from a to b.
+func average(a, b Box, share float64) Box {
+	l := func(p, q float64) float64 { return p + (q-p)*share }
+	return Box{X: l(a.X, b.X), Y: l(a.Y, b.Y), W: l(a.W, b.W), H: l(a.H, b.H)}
+}

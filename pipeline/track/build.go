@@ -3,57 +3,50 @@ package track
 import (
 	"fmt"
 	"math"
+	"sort"
 )
 
-// Build follows the faces of a clip of width x height pixels through its frames.
+// Build follows the faces of a clip of width x height pixels through its frames. It returns the tracks that are faces
+// for certain and those that may be (Sure is false); what is not plausible as a face is left out. Tracks are numbered in
+// order of first appearance. The error names the frame of an input that makes no sense.
 func Build(width, height int, frames []Frame) ([]Track, error) {
 	if err := check(width, height, frames); err != nil {
 		return nil, err
 	}
-	var open, done []*Track
-	for i, f := range frames {
-		if f.Motion.Cut {
-			done, open = append(done, open...), nil
-		}
-		for _, d := range f.Detections {
-			var best *Track
-			bestIoU := 0.2
-			for _, t := range open {
-				if v := iou(t.Samples[len(t.Samples)-1].Box, d.Box); v > bestIoU {
-					best, bestIoU = t, v
-				}
-			}
-			if best == nil {
-				best = &Track{ID: len(open) + len(done) + 1, Sure: true}
-				open = append(open, best)
-			}
-			last := len(best.Samples) - 1
-			if last >= 0 && best.Samples[last].Frame == i {
-				best.Samples[last].Box = union(best.Samples[last].Box, d.Box)
-				continue
-			}
-			for last >= 0 && best.Samples[len(best.Samples)-1].Frame < i-1 {
-				n := best.Samples[len(best.Samples)-1]
-				best.Samples = append(best.Samples, Sample{Frame: n.Frame + 1, Box: union(n.Box, d.Box), Source: Filled})
-			}
-			best.Samples = append(best.Samples, Sample{Frame: i, Box: d.Box, Score: d.Score, Source: Detected})
-			best.Seen++
-		}
-		var still []*Track
-		for _, t := range open {
-			if f.Time-frames[t.Samples[len(t.Samples)-1].Frame].Time > 1 {
-				done = append(done, t)
-			} else {
-				still = append(still, t)
-			}
-		}
-		open = still
-	}
+	motion := motions(frames)
 	var out []Track
-	for _, t := range append(done, open...) {
-		out = append(out, *t)
+	for begin := 0; begin < len(frames); {
+		end := begin + 1
+		for end < len(frames) && !frames[end].Motion.Cut {
+			end++
+		}
+		f := &follower{frames: frames, motion: motion}
+		for i := begin; i < end; i++ {
+			if i > begin {
+				f.advance(i)
+			}
+			f.associate(i, observe(frames[i].Detections))
+		}
+		fill := filler{frames: frames, motion: motion, begin: begin, end: end}
+		for _, t := range append(f.done, f.open...) {
+			if t.ev.plausible() {
+				out = append(out, finish(t, fill.samples(t)))
+			}
+		}
+		begin = end
+	}
+	sort.SliceStable(out, func(a, b int) bool { return out[a].Samples[0].Frame < out[b].Samples[0].Frame })
+	for i := range out {
+		out[i].ID = i + 1
 	}
 	return out, nil
+}
+
+// finish makes the track of a trail.
+func finish(t *trail, samples []Sample) Track {
+	return Track{
+		Samples: samples, Seen: t.ev.seen, BestFast: t.ev.fast[0], BestSecond: t.ev.second, MeanFast: t.ev.mean(), Sure: t.ev.sure(),
+	}
 }
 
 // check refuses input that would make nonsense of a track.
