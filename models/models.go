@@ -6,6 +6,7 @@
 package models
 
 import (
+	"bytes"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
@@ -16,6 +17,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // What can be wrong with the files.
@@ -90,33 +93,92 @@ func Lookup(name string) (File, error) {
 // Open reads the named file from the folder and gives its bytes if, and only if, they have the pinned digest. The error
 // wraps ErrMissing or ErrDigest and says what to run.
 func Open(folder, name string) ([]byte, error) {
-	want, err := Lookup(name)
+	want, f, err := find(folder, name)
 	if err != nil {
 		return nil, err
+	}
+	defer f.Close()
+	var data bytes.Buffer
+	if st, err := f.Stat(); err == nil {
+		data.Grow(int(min(st.Size(), maxBytes)) + bytes.MinRead)
+	}
+	if _, err := data.ReadFrom(io.LimitReader(f, maxBytes)); err != nil {
+		return nil, fmt.Errorf("read model %s: %w", f.Name(), err)
+	}
+	if err := verify(bytes.NewReader(data.Bytes()), want, f.Name()); err != nil {
+		return nil, err
+	}
+	return data.Bytes(), nil
+}
+
+// OpenSealed is Open for what has to be loaded by path, such as a library: it gives an anonymous file in memory that nobody
+// can change any more, with the pinned digest. The caller closes it.
+func OpenSealed(folder, name string) (*os.File, error) {
+	want, f, err := find(folder, name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, fmt.Errorf("create anonymous file for %s: %w", name, err)
+	}
+	sealed := os.NewFile(uintptr(fd), name)
+	if err := fill(sealed, f); err != nil {
+		return nil, errors.Join(fmt.Errorf("copy model %s: %w", f.Name(), err), sealed.Close())
+	}
+	if err := verify(io.NewSectionReader(sealed, 0, maxBytes), want, f.Name()); err != nil {
+		return nil, errors.Join(err, sealed.Close())
+	}
+	return sealed, nil
+}
+
+// fill copies a file into an anonymous one and seals that.
+func fill(to, from *os.File) error {
+	if _, err := io.Copy(to, io.LimitReader(from, maxBytes)); err != nil {
+		return err
+	}
+	_, err := unix.FcntlInt(to.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_WRITE|unix.F_SEAL_GROW|unix.F_SEAL_SHRINK|unix.F_SEAL_SEAL)
+	return err
+}
+
+// find opens a file that is on the list.
+func find(folder, name string) (File, *os.File, error) {
+	want, err := Lookup(name)
+	if err != nil {
+		return File{}, nil, err
 	}
 	path := filepath.Join(folder, name)
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("model %s %w: %s", path, ErrMissing, remedy)
+		return File{}, nil, fmt.Errorf("model %s %w: %s", path, ErrMissing, remedy)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open model: %w", err)
+		return File{}, nil, fmt.Errorf("open model: %w", err)
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxBytes))
-	if err != nil {
-		return nil, fmt.Errorf("read model %s: %w", path, err)
-	}
-	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != want.SHA256 {
-		return nil, fmt.Errorf("model %s %w: its digest is %x: %s", path, ErrDigest, sum, remedy)
-	}
-	return data, nil
+	return want, f, nil
 }
 
-// Check opens the named file as Open does and tells only whether that went well.
+// verify holds bytes against their pinned digest.
+func verify(r io.Reader, want File, path string) error {
+	h := sha256.New()
+	if _, err := io.Copy(h, r); err != nil {
+		return fmt.Errorf("read model %s: %w", path, err)
+	}
+	if sum := h.Sum(nil); hex.EncodeToString(sum) != want.SHA256 {
+		return fmt.Errorf("model %s %w: its digest is %x: %s", path, ErrDigest, sum, remedy)
+	}
+	return nil
+}
+
+// Check verifies the named file without keeping it.
 func Check(folder, name string) error {
-	_, err := Open(folder, name)
-	return err
+	want, f, err := find(folder, name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return verify(io.LimitReader(f, maxBytes), want, f.Name())
 }
 
 // Folder finds the folder of the weights: the explicit one, else what VEIL_MODELS names, else models/weights beside the

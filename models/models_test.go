@@ -1,7 +1,9 @@
 package models
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -42,6 +44,12 @@ func TestOpenRefusesOtherBytes(t *testing.T) {
 	if data, err := Open(dir, YuNet); !errors.Is(err, ErrDigest) || data != nil {
 		t.Errorf("other bytes: %d bytes, %v", len(data), err)
 	}
+	if f, err := OpenSealed(dir, YuNet); !errors.Is(err, ErrDigest) || f != nil {
+		t.Errorf("other bytes, sealed: %v", err)
+	}
+	if err := Check(dir, YuNet); !errors.Is(err, ErrDigest) {
+		t.Errorf("other bytes, check: %v", err)
+	}
 	if _, err := Open(dir, "../models.go"); err == nil {
 		t.Error("a name that is not on the list was opened")
 	}
@@ -55,6 +63,20 @@ func TestOpenGivesPinnedBytes(t *testing.T) {
 		}
 		if err != nil || len(data) == 0 {
 			t.Errorf("%s: %d bytes, %v", f.Name, len(data), err)
+		}
+		sealed, err := OpenSealed("weights", f.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied, err := io.ReadAll(io.NewSectionReader(sealed, 0, maxBytes))
+		if err != nil || !bytes.Equal(copied, data) {
+			t.Errorf("%s: sealed copy differs: %v", f.Name, err)
+		}
+		if _, err := sealed.WriteAt([]byte("x"), 0); err == nil {
+			t.Errorf("%s: the sealed copy can be written to", f.Name)
+		}
+		if err := errors.Join(sealed.Close(), Check("weights", f.Name)); err != nil {
+			t.Error(err)
 		}
 	}
 }

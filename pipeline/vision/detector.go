@@ -29,7 +29,8 @@ type detector interface {
 type found struct {
 	box   track.Box
 	score float64
-	long  int // long side of the picture that the network was shown
+	long  int  // long side of the picture that the network was shown
+	cut   bool // at the inner border of a tile: perhaps only a part of the face
 }
 
 // network is what is particular to one of the two.
@@ -65,7 +66,7 @@ var networks = map[string]network{
 type netDetector struct {
 	net     network
 	session session
-	blobs   map[image.Point]*blob // by padded size
+	blobs   map[image.Point]*blob // by size before padding, which must stay black
 	scaled  gocv.Mat
 	channel gocv.Mat
 }
@@ -94,7 +95,35 @@ func (d *netDetector) detect(picture gocv.Mat, size image.Point, threshold float
 	if size.X < 1 || size.Y < 1 || size.X > maxSide || size.Y > maxSide {
 		return nil, fmt.Errorf("%s: cannot look at %dx%d pixels", d.net.name, size.X, size.Y)
 	}
-	b, err := d.fill(picture, size)
+	src := picture
+	if size.X != picture.Cols() || size.Y != picture.Rows() {
+		how := gocv.InterpolationLinear
+		if size.X < picture.Cols() {
+			how = gocv.InterpolationArea
+		}
+		gocv.Resize(picture, &d.scaled, size, 0, 0, how)
+		src = d.scaled
+	}
+	var faces []found
+	for _, tile := range tiles(size) {
+		in, err := d.detectTile(src, tile, threshold)
+		if err != nil {
+			return nil, err
+		}
+		faces = append(faces, in...)
+	}
+	faces = suppress(faces, d.net.maxIoU)
+	sx, sy := float64(picture.Cols())/float64(size.X), float64(picture.Rows())/float64(size.Y)
+	for i := range faces {
+		f := &faces[i].box
+		f.X, f.W, f.Y, f.H = f.X*sx, f.W*sx, f.Y*sy, f.H*sy
+	}
+	return faces, nil
+}
+
+// detectTile shows one tile of the picture to the network. Boxes are in the picture's pixels.
+func (d *netDetector) detectTile(src gocv.Mat, tile image.Rectangle, threshold float64) ([]found, error) {
+	b, err := d.fill(src, tile)
 	if err != nil {
 		return nil, err
 	}
@@ -106,11 +135,12 @@ func (d *netDetector) detect(picture gocv.Mat, size image.Point, threshold float
 	if err != nil {
 		return nil, err
 	}
-	sx, sy := float64(picture.Cols())/float64(size.X), float64(picture.Rows())/float64(size.Y)
-	faces = suppress(faces, d.net.maxIoU)
+	whole := image.Rect(0, 0, src.Cols(), src.Rows())
 	for i := range faces {
-		f := &faces[i].box
-		f.X, f.W, f.Y, f.H = f.X*sx, f.W*sx, f.Y*sy, f.H*sy
+		f := &faces[i]
+		f.box.X += float64(tile.Min.X)
+		f.box.Y += float64(tile.Min.Y)
+		f.cut = cutByTile(f.box, tile, whole)
 	}
 	return faces, nil
 }
@@ -118,32 +148,26 @@ func (d *netDetector) detect(picture gocv.Mat, size image.Point, threshold float
 // maxSide bounds a network's input, pixels.
 const maxSide = 8192
 
-// fill scales the picture into the blob of its padded size; the padding below and to the right stays black.
-func (d *netDetector) fill(picture gocv.Mat, size image.Point) (*blob, error) {
+// fill puts a tile of the picture into the blob of its padded size; the padding below and to the right stays black.
+func (d *netDetector) fill(src gocv.Mat, tile image.Rectangle) (*blob, error) {
+	size := tile.Size()
 	padded := image.Pt((size.X+padTo-1)/padTo*padTo, (size.Y+padTo-1)/padTo*padTo)
-	b := d.blobs[padded]
+	b := d.blobs[size]
 	if b == nil {
 		var err error
 		if b, err = newBlob(padded.Y, padded.X); err != nil {
 			return nil, err
 		}
-		d.blobs[padded] = b
+		d.blobs[size] = b
 	}
-	src := picture
-	if size.X != picture.Cols() || size.Y != picture.Rows() {
-		how := gocv.InterpolationLinear
-		if size.X < picture.Cols() {
-			how = gocv.InterpolationArea
-		}
-		gocv.Resize(picture, &d.scaled, size, 0, 0, how)
-		src = d.scaled
-	}
+	part := src.Region(tile)
+	defer part.Close()
 	for c := range b.planes {
 		from := c
 		if d.net.swap {
 			from = 2 - c
 		}
-		gocv.ExtractChannel(src, &d.channel, from)
+		gocv.ExtractChannel(part, &d.channel, from)
 		inner := b.planes[c].Region(image.Rect(0, 0, size.X, size.Y))
 		d.channel.ConvertTo(&inner, gocv.MatTypeCV32F)
 		inner.Close()

@@ -3,12 +3,10 @@ package vision
 import (
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
 	"gocv.io/x/gocv"
-	"golang.org/x/sys/unix"
 
 	"veil/models"
 )
@@ -24,8 +22,8 @@ type ortEngine struct {
 	once sync.Once
 }
 
-// openORT loads the library from the folder. The bytes that were hashed are what is loaded: they go through a sealed
-// anonymous file, not through the path.
+// openORT loads the library from the folder. The bytes that were hashed are what is loaded: they lie in a sealed
+// file in memory, not under a path.
 func openORT(folder string) (engine, error) {
 	ortUsers.Lock()
 	defer ortUsers.Unlock()
@@ -40,16 +38,12 @@ func openORT(folder string) (engine, error) {
 
 // startORT brings the library and its environment up.
 func startORT(folder string) error {
-	lib, err := models.Open(folder, models.Runtime)
+	lib, err := models.OpenSealed(folder, models.Runtime)
 	if err != nil {
 		return err
 	}
-	fd, err := sealed(lib)
-	if err != nil {
-		return fmt.Errorf("load ONNX Runtime: %w", err)
-	}
-	defer fd.Close()
-	ort.SetSharedLibraryPath(fmt.Sprintf("/proc/self/fd/%d", fd.Fd()))
+	defer lib.Close()
+	ort.SetSharedLibraryPath(fmt.Sprintf("/proc/self/fd/%d", lib.Fd()))
 	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
 		return fmt.Errorf("load ONNX Runtime: %w", err)
 	}
@@ -58,23 +52,6 @@ func startORT(folder string) error {
 			ort.DestroyEnvironment())
 	}
 	return nil
-}
-
-// sealed puts bytes into an anonymous file that nobody can change any more.
-func sealed(data []byte) (*os.File, error) {
-	fd, err := unix.MemfdCreate("onnxruntime", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
-	if err != nil {
-		return nil, fmt.Errorf("create anonymous file: %w", err)
-	}
-	f := os.NewFile(uintptr(fd), "onnxruntime")
-	if _, err := f.Write(data); err != nil {
-		return nil, errors.Join(fmt.Errorf("write anonymous file: %w", err), f.Close())
-	}
-	seals := unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
-	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals); err != nil {
-		return nil, errors.Join(fmt.Errorf("seal anonymous file: %w", err), f.Close())
-	}
-	return f, nil
 }
 
 func (*ortEngine) version() string { return "onnxruntime " + models.RuntimeVersion }
@@ -102,8 +79,9 @@ func (*ortEngine) load(g graph) (session, error) {
 		return nil, fmt.Errorf("load %s: %w", g.name, err)
 	}
 	defer opts.Destroy()
-	// The arena keeps the largest picture's memory for every size ever seen; without it the memory of a run is given back.
-	err = errors.Join(opts.SetIntraOpNumThreads(1), opts.SetInterOpNumThreads(1), opts.SetCpuMemArena(false),
+	// Without the arena each run waits for the kernel to clear its memory (twice the time); with memory patterns the arena
+	// takes twice the memory.
+	err = errors.Join(opts.SetIntraOpNumThreads(1), opts.SetInterOpNumThreads(1), opts.SetCpuMemArena(true),
 		opts.SetMemPattern(false), opts.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll))
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", g.name, err)

@@ -7,14 +7,30 @@ import (
 	"veil/pipeline/track"
 )
 
-// suppress keeps, strongest first, every face that overlaps no stronger kept one by more than maxIoU. It reuses the slice.
+// maxCutInside is how much of a box at a tile's border may lie inside another one; more, and it is a part of that face.
+const maxCutInside = 0.6
+
+// suppress keeps, strongest first, every face that overlaps no stronger kept one by more than maxIoU. Boxes at a tile's inner
+// border come last, whatever their score: where the same face was seen whole, that one counts. It reuses the slice.
 func suppress(faces []found, maxIoU float64) []found {
-	slices.SortStableFunc(faces, func(a, b found) int { return cmp.Compare(b.score, a.score) })
+	slices.SortStableFunc(faces, func(a, b found) int {
+		if a.cut != b.cut {
+			if a.cut {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(b.score, a.score)
+	})
 	kept := faces[:0]
 next:
 	for _, f := range faces {
 		for i := range kept {
-			if iou(kept[i].box, f.box) > maxIoU {
+			both := shared(kept[i].box, f.box)
+			if both > maxIoU*(kept[i].box.W*kept[i].box.H+f.box.W*f.box.H-both) {
+				continue next
+			}
+			if f.cut && both > maxCutInside*f.box.W*f.box.H {
 				continue next
 			}
 		}
@@ -23,12 +39,18 @@ next:
 	return kept
 }
 
-// iou is the area that two boxes share over the area that they cover together.
-func iou(a, b track.Box) float64 {
+// shared is the area that two boxes share.
+func shared(a, b track.Box) float64 {
 	w := min(a.X+a.W, b.X+b.W) - max(a.X, b.X)
 	h := min(a.Y+a.H, b.Y+b.H) - max(a.Y, b.Y)
-	if w <= 0 || h <= 0 {
+	return max(w, 0) * max(h, 0)
+}
+
+// iou is the area that two boxes share over the area that they cover together.
+func iou(a, b track.Box) float64 {
+	both := shared(a, b)
+	if both == 0 {
 		return 0
 	}
-	return w * h / (a.W*a.H + b.W*b.H - w*h)
+	return both / (a.W*a.H + b.W*b.H - both)
 }

@@ -27,7 +27,8 @@ var errONNX = errors.New("not an ONNX model of the expected form")
 
 // freeDimensions makes a network with a fixed input size run at every size: batch, height and width of the named input get
 // names instead of numbers, the outputs lose their shapes (a runtime infers them), and so do the notes on the values in
-// between. Outputs that are not named are dropped, and with them what only they need.
+// between. Outputs that are not named are dropped, and with them what only they need; so are the weights among the inputs
+// (old files list them there), for what a caller could replace a runtime can not fold into the layers.
 func freeDimensions(onnx []byte, input string, outputs []string) ([]byte, error) {
 	freed, kept := 0, 0
 	model, err := editMessage(onnx, func(num protowire.Number, body []byte) ([]byte, bool, error) {
@@ -48,7 +49,7 @@ func freeDimensions(onnx []byte, input string, outputs []string) ([]byte, error)
 			}
 			if num == graphInput {
 				if name != input {
-					return body, true, nil
+					return nil, false, nil
 				}
 				freed++
 				body, err = editTensorType(body, freeShape)
