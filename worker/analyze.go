@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+
+	"veil/pipeline"
+)
+
+// analyzeCmd is `veil analyze`.
+type analyzeCmd struct {
+	In  string `arg:"" name:"in" help:"The clip. A name with a leading dash goes after --."`
+	Out string `short:"o" required:"" placeholder:"PLAN" help:"The plan (JSON)."`
+
+	policyFlags
+	From     *seconds `placeholder:"TIME" help:"Begin here: seconds or [HH:]MM:SS[.mmm] from the first frame."`
+	To       *seconds `placeholder:"TIME" help:"End before this time."`
+	People   string   `placeholder:"FILE" help:"Write a PNG with a numbered picture of each track. It shows faces."`
+	Progress string   `enum:"auto,json,none" default:"auto" help:"auto (on a terminal), json (lines on standard error) or none."`
+}
+
+// analyzed is what analyze answers.
+type analyzed struct {
+	Plan   string              `json:"plan"`
+	SHA256 string              `json:"sha256"` // of the plan, as decisions name it
+	Source pipeline.FileDigest `json:"source"`
+	Frames int                 `json:"frames"`
+	Tracks int                 `json:"tracks"`
+	People string              `json:"people,omitempty"`
+	Took   float64             `json:"seconds"`
+}
+
+// Run writes the plan.
+func (c *analyzeCmd) Run(ctx context.Context, a *app) error {
+	policy, err := c.policy()
+	if err != nil {
+		return err
+	}
+	if c.From != nil && c.To != nil && *c.To <= *c.From {
+		return usagef("give a later --to", "the excerpt ends before it begins")
+	}
+	p := paths{in: c.In, plan: c.Out, sheet: c.People}
+	if err := p.checkPlan(); err != nil {
+		return about(c.In, err)
+	}
+	config, err := a.ready()
+	if err != nil {
+		return err
+	}
+	m := newMeter(c.Progress, a.err, p.in)
+	answer, err := a.analyze(ctx, pipeline.AnalyzeRequest{Config: config, In: p.in, Policy: policy, From: c.From.value(), To: c.To.value()}, p, m)
+	m.close()
+	if err != nil {
+		return about(c.In, err)
+	}
+	if a.JSON {
+		return a.printJSON(answer)
+	}
+	a.printf("%s: %d tracks in %d frames\n  plan        %s\n", printable(base(p.in)), answer.Tracks, answer.Frames, printable(answer.Plan))
+	if answer.People != "" {
+		a.printf("  people      %s\n", printable(answer.People))
+	}
+	return nil
+}
+
+// checkPlan refuses paths of analyze that cannot work.
+func (p *paths) checkPlan() error {
+	if err := checkInput(&p.in); err != nil {
+		return err
+	}
+	if err := checkOutput("plan", &p.plan, p.in); err != nil {
+		return err
+	}
+	if p.sheet == "" {
+		return nil
+	}
+	if err := checkOutput("people sheet", &p.sheet, p.in); err != nil {
+		return err
+	}
+	if p.sheet == p.plan {
+		return usagef("name each output apart", "two outputs have the name %s", base(p.plan))
+	}
+	return nil
+}
+
+// analyze runs the first pass in scratch and puts plan and sheet in their places.
+func (a *app) analyze(ctx context.Context, r pipeline.AnalyzeRequest, p paths, m meter) (analyzed, error) {
+	src, err := pipeline.DigestFile(ctx, p.in, m.event)
+	if err != nil {
+		return analyzed{}, err
+	}
+	s, err := openScratch(r.Config.Scratch)
+	if err != nil {
+		return analyzed{}, err
+	}
+	defer s.close()
+	r.SHA256, r.PlanOut = src.SHA256, s.path("plan.json")
+	res, err := a.engine.stages(a.CrashLog).Analyze(ctx, r, m.event)
+	if err != nil {
+		return analyzed{}, err
+	}
+	if again, err := pipeline.DigestFile(ctx, p.in, nil); err != nil || again != src {
+		return analyzed{}, failedf("source_changed", "analyze it again once it is whole", "the clip was changed while it was read")
+	}
+	plan, err := pipeline.DigestFile(ctx, r.PlanOut, nil)
+	if err != nil {
+		return analyzed{}, err
+	}
+	if p.sheet != "" {
+		if err := a.engine.sheets.people(ctx, r.Config, p.in, r.PlanOut, p.sheet); err != nil {
+			return analyzed{}, err
+		}
+	}
+	if err := copyFile(r.PlanOut, p.plan); err != nil {
+		return analyzed{}, err
+	}
+	return analyzed{Plan: p.plan, SHA256: plan.SHA256, Source: src, Frames: res.Frames, Tracks: res.Tracks, People: p.sheet, Took: res.Seconds}, nil
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+
+	"veil/pipeline"
+)
+
+// app is what every command is handed: settings, streams, and the pipeline.
+type app struct {
+	*settings
+	streams
+	engine engine
+}
+
+// engine is what the commands need of the pipeline; tests put their own in its place.
+type engine struct {
+	redact func(context.Context, pipeline.Stages, pipeline.Request, func(pipeline.Event)) (pipeline.Outcome, error)
+	stages func(crashLog string) pipeline.Stages // as the parent calls them
+	inner  pipeline.Stages                       // as a child runs them
+	sheets sheets
+}
+
+// sheets draws the pictures for people.
+type sheets struct {
+	contact func(ctx context.Context, c pipeline.Config, in, out, plan, png string) error
+	people  func(ctx context.Context, c pipeline.Config, in, plan, png string) error
+}
+
+// realEngine is the pipeline, each stage in a process of its own.
+func realEngine() engine {
+	return engine{
+		redact: pipeline.Redact,
+		stages: func(crashLog string) pipeline.Stages { return isolated{log: crashLog} },
+		inner:  pipeline.Direct{},
+		sheets: sheets{contact: pipeline.ContactSheet, people: pipeline.PeopleSheet},
+	}
+}
+
+// status is an exit code whose reason was already printed.
+type status int
+
+// Error says the code; nobody prints it.
+func (s status) Error() string { return fmt.Sprintf("exit %d", int(s)) }
+
+// printJSON writes one answer, indented.
+func (a *app) printJSON(v any) error {
+	enc := json.NewEncoder(a.out)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("print answer: %w", err)
+	}
+	return nil
+}
+
+// printf writes a line of an answer for people; arguments that come from outside go through printable first.
+func (a *app) printf(format string, args ...any) {
+	fmt.Fprintf(a.out, format, args...)
+}
+
+// clipError names the clip that an error is about.
+type clipError struct {
+	clip string
+	err  error
+}
+
+// about wraps err with the clip it is about; nil stays nil.
+func about(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &clipError{clip: filepath.Base(path), err: err}
+}
+
+func (c *clipError) Error() string { return c.clip + ": " + c.err.Error() }
+func (c *clipError) Unwrap() error { return c.err }

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"veil/pipeline"
+)
+
+// batch redacts many clips, one after another, into a folder.
+type batch struct {
+	app     *app
+	request pipeline.Request
+	flags   outputFlags
+	inputs  []string
+	out     string
+
+	conditions conditions
+	ledger     *ledger
+	shared     map[string]bool
+}
+
+// run redacts what an earlier run has not finished and ends with a table. A clip that fails does not stop the others.
+func (b *batch) run(ctx context.Context) error {
+	if err := b.prepare(); err != nil {
+		return err
+	}
+	config, err := b.app.ready()
+	if err != nil {
+		return err
+	}
+	b.request.Config = config
+	sources, err := gather(b.inputs, b.out)
+	if err != nil {
+		return err
+	}
+	if b.conditions, err = conditionsOf(ctx, b.request); err != nil {
+		return err
+	}
+	if b.ledger, err = openLedger(b.out); err != nil {
+		return err
+	}
+	defer b.ledger.close()
+	b.shared = sharedLabels(sources)
+	if err := assign(sources, b.ledger.taken()); err != nil {
+		return err
+	}
+	rows := make([]row, 0, len(sources))
+	for _, s := range sources {
+		rows = append(rows, b.one(ctx, s))
+	}
+	return b.tell(rows)
+}
+
+// prepare makes the output folder, and those that the other outputs go to, below folders that exist.
+func (b *batch) prepare() error {
+	for _, f := range []struct {
+		what string
+		path *string
+	}{{"output", &b.out}, {"plans", &b.flags.PlanOut}, {"reports", &b.flags.Report}, {"contact sheets", &b.flags.ContactSheet}} {
+		if *f.path == "" {
+			continue
+		}
+		abs, err := filepath.Abs(*f.path)
+		if err != nil {
+			return usagef("give its whole path", "%s cannot be placed: %s", f.what, plain(err))
+		}
+		*f.path = abs
+		info, err := os.Stat(abs)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			if err := checkFolder(f.what, filepath.Dir(abs)); err != nil {
+				return err
+			}
+			if err := os.Mkdir(abs, 0o777); err != nil {
+				return usagef("choose another place", "the folder of the %s cannot be made: %s", f.what, plain(err))
+			}
+		case err == nil && !info.IsDir():
+			return usagef("name a folder", "several clips, or a folder of clips, go to a folder, and the %s is a file", f.what)
+		}
+		if err := checkFolder(f.what, abs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one brings one clip to its row.
+func (b *batch) one(ctx context.Context, s source) row {
+	switch {
+	case s.skip != "":
+		return row{Clip: s.label, Outcome: outcomeSkipped, Cause: s.skip}
+	case ctx.Err() != nil:
+		return row{Clip: s.label, Outcome: outcomeNotStarted, Cause: "interrupted", exit: pipeline.ExitFailed}
+	case s.err != nil:
+		return failedRow(s, s.err)
+	}
+	p := b.paths(s)
+	m := newMeter(b.flags.Progress, b.app.err, s.label)
+	defer m.close()
+	src, err := pipeline.DigestFile(ctx, s.path, m.event)
+	if err != nil {
+		return failedRow(s, err)
+	}
+	if done, ok, err := b.finished(ctx, s, p, src); ok || err != nil {
+		if err != nil {
+			return failedRow(s, err)
+		}
+		return done
+	}
+	return b.redo(ctx, s, p, m)
+}
+
+// paths are the files of one clip of the batch.
+func (b *batch) paths(s source) paths {
+	p := paths{in: s.path, out: filepath.Join(b.out, s.out)}
+	stem := strings.TrimSuffix(s.out, ".mp4")
+	for _, f := range []struct {
+		folder, ending string
+		path           *string
+	}{{b.flags.PlanOut, ".plan.json", &p.plan}, {b.flags.Report, ".report.json", &p.report}, {b.flags.ContactSheet, ".sheet.png", &p.sheet}} {
+		if f.folder != "" {
+			*f.path = filepath.Join(f.folder, stem+f.ending)
+		}
+	}
+	return p
+}
+
+// finished reports whether an earlier run finished the clip under the same conditions, with its row.
+func (b *batch) finished(ctx context.Context, s source, p paths, src pipeline.FileDigest) (row, bool, error) {
+	rec, known := b.ledger.records[s.out]
+	_, err := os.Lstat(p.out)
+	there := err == nil
+	if !known {
+		if there {
+			return row{}, false, failedf(codeExists, "move it, or choose another folder", "%s is there and was not made by an earlier run", s.out)
+		}
+		return row{}, false, nil
+	}
+	unchanged := rec.Source == src && rec.Conditions.change(b.conditions) == ""
+	if rec.State == pipeline.Held && there {
+		if !unchanged {
+			return row{}, false, failedf(codeExists, "move it, then run the batch again",
+				"%s was rendered after an earlier run held the clip, and the inputs have changed since", s.out)
+		}
+		return row{Clip: s.label, Outcome: pipeline.Released, Earlier: true, Cause: "rendered since it was held, left alone", Derivative: p.out}, true, nil
+	}
+	if rec.State == stateStarted || !unchanged || missing(p.plan, p.report) {
+		return row{}, false, nil
+	}
+	return b.kept(ctx, s, p, rec)
+}
+
+// kept gives the row of a clip that needs nothing, if its derivative is still what was written.
+func (b *batch) kept(ctx context.Context, s source, p paths, rec record) (row, bool, error) {
+	done := row{Clip: s.label, Outcome: rec.State, Earlier: true, Cause: "done by an earlier run, nothing changed", Derivative: p.out}
+	if rec.State == pipeline.Held {
+		done.Cause = fmt.Sprintf("held by an earlier run, nothing changed: %s", findings(rec.Findings))
+		done.Derivative, done.exit = pipeline.HeldName(p.out), pipeline.ExitHeld
+	}
+	if rec.Derivative == nil {
+		done.Derivative = ""
+		return done, true, nil
+	}
+	if missing(p.sheet) {
+		return row{}, false, nil
+	}
+	now, there, err := digest(ctx, done.Derivative)
+	if err != nil || !there || now != *rec.Derivative {
+		return row{}, false, err
+	}
+	return done, true, nil
+}
+
+// missing reports whether one of the files that were asked for is not there.
+func missing(files ...string) bool {
+	for _, path := range files {
+		if path == "" {
+			continue
+		}
+		if _, err := os.Stat(path); err != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// redo removes what an earlier run made of the clip, so that no name promises what is no longer true, and redacts it.
+func (b *batch) redo(ctx context.Context, s source, p paths, m meter) row {
+	for _, path := range []string{p.out, p.plan, p.report, p.sheet} {
+		if path == "" {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			return failedRow(s, usagef("check the folder's owner and mode", "folder of the output cannot be made: %s", plain(err)))
+		}
+	}
+	if _, known := b.ledger.records[s.out]; known {
+		for _, old := range []string{p.out, pipeline.HeldName(p.out), pipeline.HeldPlanName(p.out)} {
+			if err := os.Remove(old); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return failedRow(s, fmt.Errorf("remove what an earlier run made: %w", plain(err)))
+			}
+		}
+	}
+	if err := p.check(); err != nil {
+		return failedRow(s, err)
+	}
+	rec := record{State: stateStarted, Key: s.key(b.shared[s.label]), Name: s.out, Conditions: b.conditions}
+	if err := b.ledger.put(rec); err != nil {
+		return failedRow(s, err)
+	}
+	out, err := b.app.clip(ctx, b.request, p, m)
+	if err != nil {
+		return failedRow(s, errors.Join(err, b.forget(s, p)))
+	}
+	return b.settle(s, rec, out)
+}
+
+// forget drops the record of a clip that failed, unless a derivative was left under its name.
+func (b *batch) forget(s source, p paths) error {
+	if _, err := os.Lstat(p.out); err == nil {
+		return nil
+	}
+	return b.ledger.drop(s.out)
+}
+
+// settle records how a clip ended.
+func (b *batch) settle(s source, rec record, out pipeline.Outcome) row {
+	rec.State, rec.Source = out.State, out.Report.Source
+	if out.Derivative != "" {
+		rec.Derivative = &out.Report.Derivative
+	}
+	r := row{Clip: s.label, Outcome: out.State, Derivative: out.Derivative, Plan: out.Plan}
+	if out.State == pipeline.Held {
+		for _, f := range out.Report.Findings {
+			if !f.Dismissed {
+				rec.Findings++
+			}
+		}
+		r.Cause, r.exit = findings(rec.Findings), pipeline.ExitHeld
+	}
+	if err := b.ledger.put(rec); err != nil {
+		return failedRow(s, err)
+	}
+	return r
+}

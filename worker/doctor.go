@@ -1,0 +1,241 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"veil/pipeline"
+	"veil/pipeline/media"
+)
+
+// leastScratch is how much free space scratch should have, in bytes: raw sound and plans of hours fit.
+const leastScratch = 1 << 30
+
+// doctorCmd is `veil doctor`.
+type doctorCmd struct{}
+
+// health is what doctor found.
+type health struct {
+	Build    buildInfo   `json:"build"`
+	Tools    media.Tools `json:"tools"`
+	FFmpeg   string      `json:"ffmpeg,omitempty"`
+	Engines  enginesInfo `json:"engines"`
+	Models   []weight    `json:"models"`
+	Folder   string      `json:"models_folder,omitempty"`
+	Scratch  string      `json:"scratch"`
+	Free     uint64      `json:"scratch_free"` // bytes
+	Cores    int         `json:"cores"`
+	Memory   uint64      `json:"memory"` // bytes
+	Problems []problem   `json:"problems"`
+	Advice   []problem   `json:"advice"` // works without
+}
+
+// enginesInfo is what the networks run on; empty where they could not be loaded.
+type enginesInfo struct {
+	Asked    string    `json:"asked"`
+	OpenCV   string    `json:"opencv,omitempty"`
+	Networks []network `json:"networks,omitempty"`
+}
+
+type network struct {
+	Name   string `json:"name"`
+	Engine string `json:"engine"`
+	SHA256 string `json:"sha256"`
+}
+
+// problem is something missing, and what to run.
+type problem struct {
+	What   string `json:"what"`
+	Remedy string `json:"remedy"`
+}
+
+// Run looks at the machine and ends with exit 1 if anything needed is missing.
+func (doctorCmd) Run(ctx context.Context, a *app) error {
+	h := &health{Build: build(), Cores: runtime.NumCPU(), Memory: memory(), Problems: []problem{}, Advice: []problem{}}
+	h.Engines.Asked = a.Engine
+	h.programs(ctx, a)
+	h.weights(a)
+	h.scratch(a)
+	h.engines(ctx, a)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if a.JSON {
+		if err := a.printJSON(h); err != nil {
+			return err
+		}
+	} else {
+		a.printHealth(h)
+	}
+	if len(h.Problems) > 0 {
+		return status(pipeline.ExitFailed)
+	}
+	return nil
+}
+
+func (h *health) lacks(remedy, format string, args ...any) {
+	h.Problems = append(h.Problems, problem{What: fmt.Sprintf(format, args...), Remedy: remedy})
+}
+
+func (h *health) advise(remedy, format string, args ...any) {
+	h.Advice = append(h.Advice, problem{What: fmt.Sprintf(format, args...), Remedy: remedy})
+}
+
+// programs finds ffmpeg and ffprobe and asks for the encoders that every derivative needs.
+func (h *health) programs(ctx context.Context, a *app) {
+	var err error
+	if h.Tools, err = a.tools(); err != nil {
+		h.lacks("run `make deps`", "%s", err)
+		return
+	}
+	if h.FFmpeg, err = h.Tools.Versions(ctx); err != nil {
+		h.lacks("run `make deps`", "ffmpeg does not run")
+		return
+	}
+	var list bytes.Buffer
+	cmd := media.Command(ctx, h.Tools.FFmpeg, "-hide_banner", "-loglevel", "quiet", "-encoders")
+	cmd.Stdout = &list
+	child, err := media.StartChild(cmd)
+	if err == nil {
+		err = child.Wait()
+	}
+	for _, name := range []string{"libx264", "aac"} {
+		if err != nil || !bytes.Contains(list.Bytes(), []byte(" "+name+" ")) {
+			h.lacks("run `make deps`, or name another with --ffmpeg", "ffmpeg has no encoder %s", name)
+		}
+	}
+}
+
+// weights looks at the networks' files.
+func (h *health) weights(a *app) {
+	folder, err := a.modelFolder()
+	if err != nil {
+		h.lacks("run `make models`", "the folder of the weights is missing")
+		return
+	}
+	h.Folder, h.Models = folder, weights(folder)
+	for _, w := range h.Models {
+		switch {
+		case w.lacking():
+			h.lacks("run `make models`", "%s is %s", w.Name, w.State)
+		case w.State != present:
+			h.advise("run `make models`; the networks run slower without it", "%s is %s", w.Name, w.State)
+		}
+	}
+}
+
+// scratch looks at the scratch folder.
+func (h *health) scratch(a *app) {
+	dir, err := a.scratchFolder()
+	if err == nil {
+		h.Scratch = dir
+		err = makeScratch(dir)
+	}
+	if err == nil {
+		err = checkFolder("temporary files", dir)
+	}
+	if err != nil {
+		f := asFailure(err)
+		h.lacks(f.Remedy, "%s", f.Detail)
+		return
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		h.lacks("name another with --scratch", "free space of the scratch folder cannot be read")
+		return
+	}
+	h.Free = fs.Bavail * uint64(fs.Bsize)
+	if h.Free < leastScratch {
+		h.advise("free space, or name another folder with --scratch", "the scratch folder has only %s free", size(h.Free))
+	}
+}
+
+// engines loads the networks in a child, where they have to find a face.
+func (h *health) engines(ctx context.Context, a *app) {
+	told := h.Folder == ""
+	for _, w := range h.Models {
+		told = told || w.lacking()
+	}
+	config := pipeline.Config{Models: h.Folder, Engine: a.Engine, Threads: a.Threads, Scratch: h.Scratch}
+	res, err := isolated{log: a.CrashLog}.engines(ctx, config)
+	if err != nil {
+		h.lacks("run `make deps` and `make models`", "the networks cannot be loaded: %s", asFailure(err).Detail)
+		return
+	}
+	h.Engines.OpenCV = res.OpenCV
+	if res.Fault != "" && !told {
+		h.lacks("run `make models`, or use --engine auto", "the networks cannot be used: %s", res.Fault)
+	}
+	for _, n := range res.Networks {
+		h.Engines.Networks = append(h.Engines.Networks, network{Name: n.Name, Engine: n.Engine, SHA256: n.SHA256})
+	}
+}
+
+// printHealth is the answer for people.
+func (a *app) printHealth(h *health) {
+	line := func(name, format string, args ...any) {
+		a.printf("%-10s %s\n", name, printable(fmt.Sprintf(format, args...)))
+	}
+	line("veil", "%s (%s)", h.Build.Revision, h.Build.Go)
+	if h.FFmpeg != "" {
+		line("ffmpeg", "%s (%s)", h.FFmpeg, h.Tools.FFmpeg)
+		line("ffprobe", "%s", h.Tools.FFprobe)
+	}
+	if h.Engines.OpenCV != "" {
+		line("opencv", "%s", h.Engines.OpenCV)
+	}
+	for _, n := range h.Engines.Networks {
+		line("network", "%s on %s", n.Name, n.Engine)
+	}
+	if h.Folder != "" {
+		line("weights", "%s", h.Folder)
+	}
+	for _, w := range h.Models {
+		line("", "%s: %s, sha256 %s", w.Name, w.State, w.SHA256)
+	}
+	line("scratch", "%s, %s free", h.Scratch, size(h.Free))
+	line("machine", "%d cores, %s of memory", h.Cores, size(h.Memory))
+	for _, p := range h.Advice {
+		line("advice", "%s: %s", p.What, p.Remedy)
+	}
+	for _, p := range h.Problems {
+		line("missing", "%s: %s", p.What, p.Remedy)
+	}
+	if len(h.Problems) == 0 {
+		line("", "ready")
+	}
+}
+
+// size words a number of bytes.
+func size(n uint64) string {
+	const unit = 1 << 30
+	return fmt.Sprintf("%.1f GiB", float64(n)/unit)
+}
+
+// memory is what this process may use, in bytes: the machine's, or its control group's limit where that is lower.
+func memory() uint64 {
+	total := uint64(0)
+	if f, err := os.Open("/proc/meminfo"); err == nil {
+		defer f.Close()
+		for in := bufio.NewScanner(f); in.Scan(); {
+			if fields := strings.Fields(in.Text()); len(fields) >= 2 && fields[0] == "MemTotal:" {
+				kib, _ := strconv.ParseUint(fields[1], 10, 64)
+				total = kib << 10
+			}
+		}
+	}
+	if b, err := os.ReadFile("/sys/fs/cgroup/memory.max"); err == nil {
+		if n, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64); err == nil && n < total {
+			total = n
+		}
+	}
+	return total
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"veil/pipeline"
+)
+
+// clipThat writes a fake clip.
+func clipThat(t *testing.T, says string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "clip.mp4")
+	if err := os.WriteFile(path, []byte(says+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// testStages run in a child that is this binary as fakeveil.
+func testStages(t *testing.T) isolated {
+	t.Helper()
+	return isolated{name: "fakeveil", log: filepath.Join(t.TempDir(), "crash.log")}
+}
+
+func request(t *testing.T, clip string) pipeline.AnalyzeRequest {
+	t.Helper()
+	return pipeline.AnalyzeRequest{In: clip, PlanOut: filepath.Join(t.TempDir(), "plan.json")}
+}
+
+func TestIsolatedStageAnswers(t *testing.T) {
+	for _, says := range []string{"ok", "shout"} {
+		var events []pipeline.Event
+		res, err := testStages(t).Analyze(t.Context(), request(t, clipThat(t, says)), func(e pipeline.Event) { events = append(events, e) })
+		if err != nil || res.Frames != 2 {
+			t.Fatalf("%s: %+v, %v", says, res, err)
+		}
+		if len(events) == 0 || events[len(events)-1].Done != 2 {
+			t.Errorf("%s: events %v, want the last one to be the whole", says, events)
+		}
+	}
+}
+
+func TestIsolatedStageFails(t *testing.T) {
+	tests := []struct {
+		says, code, text string
+		exit             int
+	}{
+		{"fail encrypted", "encrypted", "the clip says", 5},
+		{"fail Very-Odd", "internal", "make no sense", 1},
+		{"abort", "crashed", "the analyze process crashed", 1},
+		{"killed", "crashed", "the analyze process was ended by a signal (killed)", 1},
+		{"exit", "crashed", "the analyze process ended with status 3", 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.says, func(t *testing.T) {
+			s := testStages(t)
+			_, err := s.Analyze(t.Context(), request(t, clipThat(t, tt.says)), nil)
+			f := pipeline.AsFailure(err)
+			if f.Code != tt.code || f.Exit != tt.exit || !strings.Contains(f.Detail, tt.text) {
+				t.Fatalf("got %+v", f)
+			}
+			if strings.Contains(f.Error(), "Secret") {
+				t.Errorf("the child's own words got out: %s", f)
+			}
+			log, _ := os.ReadFile(s.log)
+			if tt.says == "abort" && !strings.Contains(string(log), "Secret") {
+				t.Errorf("crash log holds %.300q", log)
+			}
+		})
+	}
+}
+
+func TestCancelEndsTheWholeTree(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	started := time.Now()
+	_, err := testStages(t).Analyze(ctx, request(t, clipThat(t, "hang")), func(e pipeline.Event) {
+		if e.Done == 2 {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) || pipeline.AsFailure(err).Code != "cancelled" {
+		t.Fatalf("got %v", err)
+	}
+	if took := time.Since(started); took > 20*time.Second {
+		t.Errorf("took %s", took)
+	}
+	for _, p := range sleepers(t) {
+		t.Errorf("process %s is left", p)
+	}
+}
+
+// sleepers lists the processes that a fake clip's `sleep 600` left in a session of this binary's children.
+func sleepers(t *testing.T) []string {
+	t.Helper()
+	var found []string
+	entries, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range entries {
+		b, _ := os.ReadFile(path)
+		stat, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "stat"))
+		if string(b) == "sleep\x00600\x00" && strings.Contains(string(stat), ") ") && !strings.Contains(string(stat), ") Z") {
+			found = append(found, path)
+		}
+	}
+	return found
+}
+
+func TestReadReplyRefusesNonsense(t *testing.T) {
+	for _, text := range []string{
+		"no JSON\n",
+		`{"result":{}}` + "\n" + `{"event":{"stage":"render"}}` + "\n",
+		`{"failure":{"code":"x","exit":1}}` + "\n" + `{"result":{}}` + "\n",
+		strings.Repeat("x", maxAnswer+1),
+	} {
+		if a := readReply(strings.NewReader(text), nil); a.err == nil {
+			t.Errorf("%.40q was taken: %+v", text, a)
+		}
+	}
+	if a := readReply(strings.NewReader(""), nil); a.err != nil || a.result != nil {
+		t.Errorf("nothing read as %+v", a)
+	}
+	if a := readReply(strings.NewReader(`{"failure":{"code":"x","exit":0}}`), nil); a.failure == nil || a.failure.Exit != 1 {
+		t.Errorf("a failure that says success read as %+v", a)
+	}
+}
+
+func TestEndsBufferKeepsBothEnds(t *testing.T) {
+	b := endsBuffer{limit: 5}
+	for _, s := range []string{"abc", "defg", "h", "ijklmnop"} {
+		if n, err := b.Write([]byte(s)); n != len(s) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if string(b.first) != "abcde" || string(b.last) != "lmnop" {
+		t.Errorf("kept %q and %q", b.first, b.last)
+	}
+}

@@ -1,0 +1,99 @@
+// Package main is veil, the command line: it redacts faces in video clips.
+//
+// It owns the grammar, the settings, the checks of paths before any work, the child processes that the pipeline's stages
+// run in, and what is printed. It never touches a pixel and never writes a derivative itself: package pipeline does. Its
+// words for a failure are one line or one JSON object, never a stack trace and never another program's output.
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// grammar is the command line. Every flag can also be given as VEIL_FLAG in the environment.
+type grammar struct {
+	settings
+
+	Redact  redactCmd  `cmd:"" help:"Cover the faces of clips: analyze, decide by policy, render, verify."`
+	Analyze analyzeCmd `cmd:"" help:"First pass only: look at a clip and write the plan of what would be covered."`
+	Render  renderCmd  `cmd:"" help:"Second pass: render a plan, with a person's decisions, and verify it."`
+	Verify  verifyCmd  `cmd:"" help:"Check a derivative against its original and its plan."`
+	Probe   probeCmd   `cmd:"" help:"Show what a clip holds, and whether it would be taken."`
+	Models  modelsCmd  `cmd:"" help:"List the networks' weights and whether they are the right ones."`
+	Doctor  doctorCmd  `cmd:"" help:"Show what this machine has, what is in use, and what is missing."`
+	Version versionCmd `cmd:"" help:"Print the build."`
+	Stage   stageCmd   `cmd:"" hidden:"" help:"Run one stage for a parent process."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// The first signal cancels; after it the default is back, so a second one ends the process at once.
+	context.AfterFunc(ctx, stop)
+	code := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, realEngine())
+	stop()
+	os.Exit(code)
+}
+
+// streams are the three standard ones, so that tests can listen.
+type streams struct {
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+}
+
+// helpShown ends the parse after --help was printed.
+type helpShown int
+
+func (helpShown) Error() string { return "help" }
+
+// run parses the arguments, runs one command and gives the exit code.
+func run(ctx context.Context, args []string, s streams, e engine) (code int) {
+	var g grammar
+	a := &app{settings: &g.settings, streams: s, engine: e}
+	defer func() {
+		// kong prints help and then calls its exit function, which must not return.
+		if r := recover(); r != nil {
+			shown, ok := r.(helpShown)
+			if !ok {
+				panic(r)
+			}
+			code = int(shown)
+		}
+	}()
+	parser, err := kong.New(&g,
+		kong.Name("veil"),
+		kong.Description("Redacts faces in video. Settings and flags can also be given in the environment, as VEIL_NAME."),
+		kong.DefaultEnvars("VEIL"),
+		kong.Writers(s.out, s.err),
+		kong.Exit(func(code int) { panic(helpShown(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
+		kong.ExplicitGroups([]kong.Group{{Key: "settings", Title: "Settings:"}, {Key: "policy", Title: "Changes to the policy:"}}),
+		kong.Vars(defaults()),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(a),
+	)
+	if err != nil {
+		return a.fail("", err)
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		g.JSON = g.JSON || slices.Contains(args, "--json")
+		return a.fail("", usagef("see `veil --help`", "%s", err))
+	}
+	err = command.Run()
+	var code2 status
+	if errors.As(err, &code2) {
+		return int(code2)
+	}
+	if err != nil {
+		return a.fail("", err)
+	}
+	return 0
+}

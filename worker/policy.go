@@ -1,0 +1,104 @@
+package main
+
+import (
+	"os"
+
+	"veil/pipeline/decide"
+)
+
+// policyFlags name a policy and change a copy of it.
+type policyFlags struct {
+	Policy string `group:"policy" default:"press" placeholder:"NAME|FILE" help:"Policy: press, disclosure, court, or a file (./press for a file of that name)."`
+
+	Fill       string   `group:"policy" enum:"solid,surround,blur,mosaic," default:"" placeholder:"solid|surround|blur|mosaic" help:"What covers a face; blur and mosaic not for public release."`
+	Cover      string   `group:"policy" enum:"face,head,frame," default:"" placeholder:"face|head|frame" help:"How much is covered; frame is the whole picture."`
+	Shape      string   `group:"policy" enum:"rectangle,ellipse," default:"" placeholder:"rectangle|ellipse" help:"Shape of a mask; the ellipse is circumscribed."`
+	Audio      string   `group:"policy" enum:"drop,keep," default:"" placeholder:"drop|keep" help:"What becomes of the sound."`
+	AudioTrack *int     `group:"policy" placeholder:"N" help:"Which audio stream to keep, from 0."`
+	Mute       []span   `group:"policy" sep:";" placeholder:"FROM-TO" help:"Silence a time range of the kept sound; may be repeated."`
+	Profile    string   `group:"policy" enum:"press,court,lossless," default:"" placeholder:"press|court|lossless" help:"press plays everywhere, court and lossless change nothing but the masks."`
+	Unsure     string   `group:"policy" enum:"mask,review,ignore," default:"" placeholder:"mask|review|ignore" help:"What becomes of doubtful faces."`
+	Damage     string   `group:"policy" enum:"fail,mask," default:"" placeholder:"fail|mask" help:"Damaged frames: fail, or mask them whole."`
+	Region     []region `group:"policy" sep:";" placeholder:"X,Y,W,H[@FROM-TO]" help:"Cover a fixed rectangle (upright pixels); may be repeated."`
+	Effort     string   `group:"policy" enum:"thorough,fast," default:"" placeholder:"thorough|fast" help:"How hard to look."`
+}
+
+// policy reads the named policy, applies the flags to a copy, and checks the result.
+func (f *policyFlags) policy() (decide.Policy, error) {
+	p, err := readPolicy(f.Policy)
+	if err != nil {
+		return p, err
+	}
+	for _, s := range []struct {
+		flag  string
+		field *string
+	}{
+		{f.Fill, &p.Fill}, {f.Cover, &p.Cover}, {f.Shape, &p.Shape}, {f.Audio, &p.Audio}, {f.Profile, &p.Profile},
+		{f.Unsure, &p.Unsure}, {f.Damage, &p.Damage}, {f.Effort, &p.Effort},
+	} {
+		if s.flag != "" {
+			*s.field = s.flag
+		}
+	}
+	if f.AudioTrack != nil {
+		p.AudioTrack = *f.AudioTrack
+	}
+	if p.Audio != "keep" && (f.AudioTrack != nil || len(f.Mute) > 0) {
+		return p, usagef("add --audio keep, or leave them out", "--mute and --audio-track need sound, and the policy drops it")
+	}
+	p.Mute = append([]decide.Span(nil), p.Mute...)
+	for _, m := range f.Mute {
+		p.Mute = append(p.Mute, decide.Span(m))
+	}
+	p.Regions = append([]decide.FixedRegion(nil), p.Regions...)
+	for _, r := range f.Region {
+		p.Regions = append(p.Regions, decide.FixedRegion{Rect: r.rect, Span: r.span, Reason: "command line"})
+	}
+	if err := p.Validate(); err != nil {
+		return p, usagef(policyRemedy(p), "%s", err)
+	}
+	return p, nil
+}
+
+// policyRemedy says what to do about a policy that was refused.
+func policyRemedy(p decide.Policy) string {
+	if p.Release == "public" && (p.Fill == "blur" || p.Fill == "mosaic") {
+		return "use --fill surround or solid, or --policy disclosure for a restricted release"
+	}
+	return "mend the policy; docs/policy.md tells its fields"
+}
+
+// readPolicy gives a shipped policy by its name, or reads a file.
+func readPolicy(name string) (decide.Policy, error) {
+	switch name {
+	case decide.Press, decide.Disclosure, decide.Court:
+		return decide.Shipped(name)
+	}
+	data, err := readDocument(name)
+	if err != nil {
+		return decide.Policy{}, usagef("name press, disclosure, court or a readable file", "policy %s cannot be read: %s", name, plain(err))
+	}
+	p, err := decide.ParsePolicy(data)
+	if err != nil {
+		return p, usagef("mend the policy; docs/policy.md tells its fields", "%s", err)
+	}
+	return p, nil
+}
+
+// maxDocument bounds what is read as a policy or as decisions, in bytes.
+const maxDocument = 16 << 20
+
+// readDocument reads a small regular file whole.
+func readDocument(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &os.PathError{Op: "read", Path: path, Err: errNotRegular}
+	}
+	if info.Size() > maxDocument {
+		return nil, &os.PathError{Op: "read", Path: path, Err: errTooLarge}
+	}
+	return os.ReadFile(path)
+}

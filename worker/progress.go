@@ -1,0 +1,151 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"veil/pipeline"
+)
+
+// meter shows progress. Events come from one goroutine; close ends the display and may be called twice.
+type meter interface {
+	event(pipeline.Event)
+	close()
+}
+
+// newMeter gives the meter for a mode: "auto" is a bar where w is a terminal and silence elsewhere.
+func newMeter(mode string, w io.Writer, clip string) meter {
+	switch mode {
+	case "json":
+		return &lines{enc: json.NewEncoder(w), clip: base(clip)}
+	case "auto":
+		if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+			return &bars{w: f, clip: base(clip)}
+		}
+	}
+	return silence{}
+}
+
+type silence struct{}
+
+func (silence) event(pipeline.Event) {}
+func (silence) close()               {}
+
+// phase is one stage of one round.
+type phase struct {
+	stage string
+	round int
+}
+
+// bars draws one bar per stage, with rate and time left.
+type bars struct {
+	w     io.Writer
+	clip  string
+	phase phase
+	bar   *progressbar.ProgressBar
+}
+
+func (b *bars) event(e pipeline.Event) {
+	if p := (phase{e.Stage, e.Round}); b.bar == nil || p != b.phase {
+		b.close()
+		b.phase, b.bar = p, b.open(e)
+	}
+	if e.Total > 0 && e.Total != b.bar.GetMax64() {
+		b.bar.ChangeMax64(e.Total)
+	}
+	// An error here is one of drawing; the work does not depend on it.
+	_ = b.bar.Set64(e.Done)
+}
+
+// open starts a stage's bar.
+func (b *bars) open(e pipeline.Event) *progressbar.ProgressBar {
+	total := e.Total
+	if total <= 0 {
+		total = -1
+	}
+	text := fmt.Sprintf("%s: %s", printable(b.clip), e.Stage)
+	if e.Round > 0 {
+		text += fmt.Sprintf(" again (%d)", e.Round)
+	}
+	options := []progressbar.Option{
+		progressbar.OptionSetWriter(b.w),
+		progressbar.OptionSetDescription(text),
+		progressbar.OptionThrottle(100 * time.Millisecond),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionFullWidth(),
+		progressbar.OptionClearOnFinish(),
+	}
+	if e.Stage == "digest" {
+		options = append(options, progressbar.OptionShowBytes(true))
+	} else {
+		options = append(options, progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("frames"))
+	}
+	return progressbar.NewOptions64(total, options...)
+}
+
+func (b *bars) close() {
+	if b.bar != nil {
+		_ = b.bar.Clear()
+		b.bar = nil
+	}
+}
+
+// lineEvery bounds how often a stage is told in JSON; its first and last event always are.
+const lineEvery = 250 * time.Millisecond
+
+// lines writes progress as JSON lines.
+type lines struct {
+	enc   *json.Encoder
+	clip  string
+	phase phase
+	begun time.Time
+	told  time.Time
+	last  *pipeline.Event // not told yet
+}
+
+// progressLine is one line. Left is in seconds, 0 where it is not known; rates are frames a second, bytes for "digest".
+type progressLine struct {
+	Clip string `json:"clip"`
+	pipeline.Event
+	Rate float64 `json:"rate"`
+	Left float64 `json:"left_s"`
+}
+
+func (l *lines) event(e pipeline.Event) {
+	now := time.Now()
+	p := phase{e.Stage, e.Round}
+	if p != l.phase || l.begun.IsZero() {
+		l.close()
+		l.phase, l.begun, l.told = p, now, time.Time{}
+	}
+	if now.Sub(l.told) < lineEvery && (e.Total <= 0 || e.Done < e.Total) {
+		l.last = &e
+		return
+	}
+	l.tell(e, now)
+}
+
+func (l *lines) tell(e pipeline.Event, now time.Time) {
+	out := progressLine{Clip: l.clip, Event: e}
+	if s := now.Sub(l.begun).Seconds(); s > 0 {
+		out.Rate = float64(e.Done) / s
+	}
+	if out.Rate > 0 && e.Total > e.Done {
+		out.Left = float64(e.Total-e.Done) / out.Rate
+	}
+	l.told, l.last = now, nil
+	_ = l.enc.Encode(out)
+}
+
+// close tells the last event of a stage that was held back.
+func (l *lines) close() {
+	if l.last != nil {
+		l.tell(*l.last, time.Now())
+	}
+}

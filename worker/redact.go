@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"veil/pipeline"
+)
+
+// redactCmd is `veil redact`.
+type redactCmd struct {
+	In  []string `arg:"" name:"in" help:"Clips, or folders of clips. A name with a leading dash goes after --."`
+	Out string   `short:"o" required:"" placeholder:"OUT" help:"The derivative (NAME.mp4); for several clips a folder."`
+
+	policyFlags
+	From *seconds `placeholder:"TIME" help:"Begin here: seconds or [HH:]MM:SS[.mmm] from the first frame."`
+	To   *seconds `placeholder:"TIME" help:"End before this time."`
+	outputFlags
+}
+
+// outputFlags are what redact and render share.
+type outputFlags struct {
+	OnHold       string `enum:"keep,discard" default:"keep" help:"A held derivative: keep it as NAME.held.mp4, or discard it."`
+	PlanOut      string `placeholder:"FILE" help:"Write the plan (for several clips: a folder)."`
+	Report       string `placeholder:"FILE" help:"Write the report (for several clips: a folder)."`
+	ContactSheet string `placeholder:"FILE" help:"Write a PNG with frames before and after (for several clips: a folder). It shows faces."`
+	Progress     string `enum:"auto,json,none" default:"auto" help:"auto (on a terminal), json (lines on standard error) or none."`
+}
+
+// Run redacts one clip, or a batch.
+func (c *redactCmd) Run(ctx context.Context, a *app) error {
+	policy, err := c.policy()
+	if err != nil {
+		return err
+	}
+	if c.From != nil && c.To != nil && *c.To <= *c.From {
+		return usagef("give a later --to", "the excerpt ends before it begins")
+	}
+	r := pipeline.Request{Policy: policy, From: c.From.value(), To: c.To.value(), OnHold: c.OnHold}
+	if c.many() {
+		b := batch{app: a, request: r, flags: c.outputFlags, inputs: c.In, out: c.Out}
+		return b.run(ctx)
+	}
+	p := paths{in: c.In[0], out: c.Out, plan: c.PlanOut, report: c.Report, sheet: c.ContactSheet}
+	return about(c.In[0], a.single(ctx, r, p, c.Progress))
+}
+
+// many reports whether OUT is a folder: several inputs, a folder among them, or an OUT that is or says so.
+func (c *redactCmd) many() bool {
+	if len(c.In) > 1 || isFolder(c.Out) || strings.HasSuffix(c.Out, "/") {
+		return true
+	}
+	return isFolder(c.In[0])
+}
+
+// isFolder reports whether path is there and is a folder.
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// single checks the paths, redacts one clip and prints how it ended.
+func (a *app) single(ctx context.Context, r pipeline.Request, p paths, progress string) error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	config, err := a.ready()
+	if err != nil {
+		return err
+	}
+	r.Config = config
+	m := newMeter(progress, a.err, p.in)
+	out, err := a.clip(ctx, r, p, m)
+	m.close()
+	if err != nil {
+		return err
+	}
+	return a.tellOutcome(p, out)
+}
+
+// clip runs the pipeline for one clip, and draws the contact sheet where one is wanted.
+func (a *app) clip(ctx context.Context, r pipeline.Request, p paths, m meter) (out pipeline.Outcome, err error) {
+	r.In, r.Out, r.PlanOut, r.ReportOut = p.in, p.out, p.plan, p.report
+	if p.sheet != "" && r.PlanOut == "" {
+		s, err := openScratch(r.Config.Scratch)
+		if err != nil {
+			return out, err
+		}
+		defer s.close()
+		r.PlanOut = s.path("plan.json")
+	}
+	out, err = a.engine.redact(ctx, a.engine.stages(a.CrashLog), r, m.event)
+	if err != nil {
+		return out, err
+	}
+	if p.sheet != "" && out.Derivative != "" {
+		if err := a.engine.sheets.contact(ctx, r.Config, p.in, out.Derivative, out.Plan, p.sheet); err != nil {
+			return out, fmt.Errorf("clip is %s, but its contact sheet is missing: %w", out.State, err)
+		}
+	}
+	if p.plan != "" || r.PlanOut == "" {
+		return out, nil
+	}
+	// The plan lies in scratch and goes with it; a held clip's is for a person to decide about.
+	plan := out.Plan
+	out.Plan = ""
+	if out.State == pipeline.Held {
+		out.Plan = pipeline.HeldPlanName(p.out)
+		return out, copyFile(plan, out.Plan)
+	}
+	return out, nil
+}
+
+// tellOutcome prints how a clip ended; a hold ends with its own exit code.
+func (a *app) tellOutcome(p paths, out pipeline.Outcome) error {
+	if a.JSON {
+		if err := a.printJSON(out); err != nil {
+			return err
+		}
+	} else {
+		a.printOutcome(p, out)
+	}
+	if out.State != pipeline.Released {
+		return status(pipeline.ExitHeld)
+	}
+	return nil
+}
+
+// printOutcome is the outcome for people.
+func (a *app) printOutcome(p paths, out pipeline.Outcome) {
+	r := out.Report
+	line := func(name, format string, args ...any) {
+		a.printf("  %-11s %s\n", name, printable(fmt.Sprintf(format, args...)))
+	}
+	a.printf("%s: %s\n", printable(base(p.in)), out.State)
+	if out.Derivative != "" {
+		line("derivative", "%s", out.Derivative)
+	}
+	line("frames", "%d, %d tracks, %.1f %% of the picture covered", r.Frames, r.Tracks, 100*r.Masked)
+	if r.WholeFrames > 0 {
+		line("", "%d frames covered whole", r.WholeFrames)
+	}
+	line("sound", "%s", r.Audio)
+	for _, n := range r.Analysis.Networks {
+		line("network", "%s on %s", n.Name, n.Engine)
+	}
+	for _, n := range r.Notes {
+		line("note", "%s", n.Text)
+	}
+	for _, w := range r.Warnings {
+		line("warning", "%s", w)
+	}
+	line("seconds", "analyze %.1f, render %.1f, verify %.1f", r.Stages["analyze"], r.Stages["render"], r.Stages["verify"])
+	if out.State == pipeline.Released {
+		return
+	}
+	for _, f := range r.Findings {
+		if !f.Dismissed {
+			line("finding", "%s: %s (frames %d to %d)", f.ID, f.Text, f.First, f.Last)
+		}
+	}
+	if out.Plan != "" {
+		line("plan", "%s", out.Plan)
+		line("decide", "veil render CLIP --plan PLAN -o OUT with --region or --dismiss, --reason and --by")
+	}
+}
