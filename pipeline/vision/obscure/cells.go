@@ -75,7 +75,8 @@ func (p *Painter) paintCells(frame []byte, areas []Area) {
 	for k, a := range c.order {
 		for i, pl := range p.planes {
 			g := c.grids[k*len(p.planes)+i]
-			for y := range pl.Height {
+			from, to := a.rows(pl)
+			for y := from; y < to; y++ {
 				s := p.areaSpan(a, i, y)
 				if s.from < s.to {
 					p.paintCellRow(frame[pl.Offset+y*pl.Stride:][:pl.Stride], g, y, s)
@@ -118,7 +119,7 @@ func newCellGrid(a Area, side int, pl media.Plane) cellGrid {
 		g.y0 += -g.y0 / g.height * g.height
 	}
 	right := min((a.X+a.W+1<<pl.ShiftX-1)>>pl.ShiftX, pl.Width)
-	bottom := min((a.Y+a.H+1<<pl.ShiftY-1)>>pl.ShiftY, pl.Height)
+	_, bottom := a.rows(pl)
 	g.columns = max((right-g.x0+g.width-1)/g.width, 0)
 	g.rows = max((bottom-g.y0+g.height-1)/g.height, 0)
 	if g.columns == 0 || g.rows == 0 {

@@ -156,24 +156,21 @@ func (p *PlaneError) add(a, b []byte, wide bool) {
 
 // squares8 sums the squared differences of rows of bytes of equal length, of at most 2^16.
 func squares8(a, b []byte) uint64 {
-	sum := uint64(0)
-	b = b[:len(a)]
+	sum := uint32(0)
 	for len(a) >= 8 && len(b) >= 8 {
-		x, y := binary.LittleEndian.Uint64(a), binary.LittleEndian.Uint64(b)
-		if x != y {
-			for range 8 {
-				d := int64(x&0xff) - int64(y&0xff)
-				sum += uint64(d * d)
-				x, y = x>>8, y>>8
-			}
+		x, y := (*[8]byte)(a), (*[8]byte)(b)
+		if *x != *y {
+			d0, d1, d2, d3 := int32(x[0])-int32(y[0]), int32(x[1])-int32(y[1]), int32(x[2])-int32(y[2]), int32(x[3])-int32(y[3])
+			d4, d5, d6, d7 := int32(x[4])-int32(y[4]), int32(x[5])-int32(y[5]), int32(x[6])-int32(y[6]), int32(x[7])-int32(y[7])
+			sum += uint32(d0*d0 + d1*d1 + d2*d2 + d3*d3 + d4*d4 + d5*d5 + d6*d6 + d7*d7)
 		}
 		a, b = a[8:], b[8:]
 	}
 	for i := range a {
-		d := int64(a[i]) - int64(b[i])
-		sum += uint64(d * d)
+		d := int32(a[i]) - int32(b[i])
+		sum += uint32(d * d)
 	}
-	return sum
+	return uint64(sum)
 }
 
 // squares16 is squares8 for samples of two bytes.
@@ -214,7 +211,7 @@ type difference struct {
 func (c *Comparison) difference(want, got []byte, a Area, i int) difference {
 	var d difference
 	pl := c.planes[i]
-	from, to := max(a.Y, 0)>>pl.ShiftY, min((a.Y+a.H+1<<pl.ShiftY-1)>>pl.ShiftY, pl.Height)
+	from, to := a.rows(pl)
 	judged := false
 	for y := from; y < to; {
 		end := min(y-y%blockRows+blockRows, to)
@@ -266,21 +263,53 @@ func (c *Comparison) row(want, got []byte, s span, d *difference) {
 	}
 }
 
-// absolute is the sum of the absolute differences of two runs, and the greatest.
+// Four samples side by side in a word.
+const (
+	lanes   = 0x0001000100010001
+	laneTop = 0x8000 * lanes
+)
+
+// absolute is the sum of the absolute differences of two runs of at most blockColumns samples, and the greatest.
 func absolute(a, b []byte, wide bool) (sum, most uint32) {
+	var total, peak uint64
 	if wide {
-		for len(a) >= 2 && len(b) >= 2 {
-			x, y := uint32(binary.LittleEndian.Uint16(a)), uint32(binary.LittleEndian.Uint16(b))
-			v := max(x, y) - min(x, y)
-			sum, most = sum+v, max(most, v)
-			a, b = a[2:], b[2:]
+		for ; len(a) >= 8 && len(b) >= 8; a, b = a[8:], b[8:] {
+			d := laneDifference(binary.LittleEndian.Uint64(a), binary.LittleEndian.Uint64(b))
+			total, peak = total+d, laneMax(peak, d)
 		}
-		return sum, most
+	} else {
+		const low = 0xff * lanes
+		for ; len(a) >= 8 && len(b) >= 8; a, b = a[8:], b[8:] {
+			x, y := binary.LittleEndian.Uint64(a), binary.LittleEndian.Uint64(b)
+			even, odd := laneDifference(x&low, y&low), laneDifference(x>>8&low, y>>8&low)
+			total, peak = total+even+odd, laneMax(laneMax(peak, even), odd)
+		}
 	}
-	b = b[:len(a)]
-	for i := range a {
-		v := uint32(max(a[i], b[i]) - min(a[i], b[i]))
-		sum, most = sum+v, max(most, v)
+	for range 4 {
+		sum, most = sum+uint32(total&0xffff), max(most, uint32(peak&0xffff))
+		total, peak = total>>16, peak>>16
+	}
+	size := sampleBytes(wide)
+	for ; len(a) >= size && len(b) >= size; a, b = a[size:], b[size:] {
+		x, y := uint32(a[0]), uint32(b[0])
+		if wide {
+			x, y = x|uint32(a[1])<<8, y|uint32(b[1])<<8
+		}
+		d := max(x, y) - min(x, y)
+		sum, most = sum+d, max(most, d)
 	}
 	return sum, most
+}
+
+// laneDifference is |x - y| in each lane; the lanes hold less than 2^15.
+func laneDifference(x, y uint64) uint64 {
+	d := x | laneTop - y
+	negative := d&laneTop>>15 ^ lanes
+	return (d&^laneTop ^ negative*0xffff + negative) &^ laneTop
+}
+
+// laneMax is the greater of x and y in each lane; the lanes hold less than 2^15.
+func laneMax(x, y uint64) uint64 {
+	keep := (x | laneTop - y) & laneTop >> 15 * 0xffff
+	return x&keep | y&^keep
 }

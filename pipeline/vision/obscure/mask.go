@@ -176,6 +176,11 @@ func (a Area) chromaSpan(y int, p *maskPair) span {
 	return span{out.from >> p.shiftX, (out.to + int32(1)<<p.shiftX - 1) >> p.shiftX}
 }
 
+// rows is the range of rows of a plane that the area's rectangle covers, rounded outwards, to exclusive.
+func (a Area) rows(pl media.Plane) (from, to int) {
+	return max(a.Y, 0) >> pl.ShiftY, min((a.Y+a.H+1<<pl.ShiftY-1)>>pl.ShiftY, pl.Height)
+}
+
 // maxEllipseSide keeps the square below within 62 bits; a larger ellipse is covered as its rectangle.
 const maxEllipseSide = 1 << 15
 

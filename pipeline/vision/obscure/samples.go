@@ -58,19 +58,32 @@ type ramp struct{ value, step uint32 }
 // rampShift is the number of fraction bits of a ramp.
 const rampShift = 18
 
-// putRamp writes a line into a row and gives its continuation.
-func putRamp(row []byte, r ramp, wide bool) ramp {
+// putRamp writes a line into a row.
+func putRamp(row []byte, r ramp, wide bool) {
 	v := r.value
 	if wide {
 		for i := 0; i+1 < len(row); i += 2 {
 			binary.LittleEndian.PutUint16(row[i:], uint16(v>>rampShift))
 			v += r.step
 		}
-		return ramp{v, r.step}
+		return
+	}
+	s := r.step
+	for ; len(row) >= 8; row = row[8:] {
+		eight := (*[8]byte)(row)
+		w := v + 4*s
+		eight[0] = byte(v >> rampShift)
+		eight[1] = byte((v + s) >> rampShift)
+		eight[2] = byte((v + 2*s) >> rampShift)
+		eight[3] = byte((v + 3*s) >> rampShift)
+		eight[4] = byte(w >> rampShift)
+		eight[5] = byte((w + s) >> rampShift)
+		eight[6] = byte((w + 2*s) >> rampShift)
+		eight[7] = byte((w + 3*s) >> rampShift)
+		v = w + 4*s
 	}
 	for i := range row {
 		row[i] = byte(v >> rampShift)
-		v += r.step
+		v += s
 	}
-	return ramp{v, r.step}
 }
