@@ -18,6 +18,7 @@ import (
 
 	"veil/pipeline"
 	"veil/pipeline/decide"
+	"veil/pipeline/media"
 )
 
 // TestMain lets this binary be veil, and fakeveil: veil whose pipeline does what a clip's text says.
@@ -64,13 +65,16 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("VEIL_MODELS", weights)
 			e.Setenv("VEIL_SCRATCH", filepath.Join(e.WorkDir, ".scratch"))
+			e.Setenv("ODD", "odd\nname\x1b[2J.mp4")
 			e.Setenv("FAKE_LOG", filepath.Join(e.WorkDir, ".did"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"did":   did,
-			"clip":  clip,
-			"empty": empty,
+			"did":     did,
+			"clip":    clip,
+			"empty":   empty,
+			"await":   await,
+			"nothing": nothing,
 		},
 	})
 }
@@ -86,6 +90,42 @@ func did(ts *testscript.TestScript, neg bool, args []string) {
 	if got, want := strings.Fields(string(b)), args; strings.Join(got, " ") != strings.Join(want, " ") || neg {
 		ts.Fatalf("worked on %q, want %q", got, want)
 	}
+}
+
+// await NAME: the fake pipeline begins to work on a clip, and its child runs.
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	for range 400 {
+		b, _ := os.ReadFile(ts.Getenv("FAKE_LOG"))
+		if strings.Contains(string(b), args[0]) && len(running("sleep\x00601\x00")) > 0 {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("%s was not begun", args[0])
+}
+
+// nothing N: no `sleep N` is left, soon.
+func nothing(ts *testscript.TestScript, _ bool, args []string) {
+	for range 100 {
+		if len(running("sleep\x00"+args[0]+"\x00")) == 0 {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("a child is left")
+}
+
+// running lists the processes with a command line, zombies left out.
+func running(cmdline string) []string {
+	var found []string
+	entries, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range entries {
+		// A zombie's command line is empty.
+		if b, _ := os.ReadFile(path); string(b) == cmdline {
+			found = append(found, path)
+		}
+	}
+	return found
 }
 
 // clip FILE [ffmpeg arguments]: makes a small clip.
@@ -120,8 +160,13 @@ func empty(ts *testscript.TestScript, _ bool, args []string) {
 func fakeEngine() engine {
 	return engine{
 		redact: fakeRedact,
-		stages: func(log string) pipeline.Stages { return isolated{log: log} },
-		inner:  fakeStages{},
+		stages: func(log string) pipeline.Stages {
+			if os.Getenv("FAKE_DIRECT") != "" {
+				return fakeStages{}
+			}
+			return isolated{log: log}
+		},
+		inner: fakeStages{},
 		sheets: sheets{
 			contact: func(_ context.Context, _ pipeline.Config, _, _, plan, png string) error { return copyFile(plan, png) },
 			people:  func(_ context.Context, _ pipeline.Config, _, plan, png string) error { return copyFile(plan, png) },
@@ -183,7 +228,7 @@ func fakeRedact(ctx context.Context, s pipeline.Stages, r pipeline.Request, even
 	return out, err
 }
 
-// fakeStages are a child's stages that obey the clip: "ok", "hold", "hang", "abort", "killed", "exit", "noise", "shout",
+// fakeStages are a child's stages that obey the clip: "ok", "hold", "hang", "wait", "abort", "killed", "exit", "noise", "shout",
 // "fail CODE".
 type fakeStages struct{}
 
@@ -215,6 +260,12 @@ func (fakeStages) Analyze(ctx context.Context, r pipeline.AnalyzeRequest, events
 		os.Exit(3)
 	case "shout":
 		fmt.Println("a library prints to standard output")
+	case "wait":
+		grandchild, err := media.StartChild(media.Command(ctx, "sleep", "601"))
+		if err != nil {
+			return pipeline.AnalyzeResult{}, err
+		}
+		return pipeline.AnalyzeResult{}, grandchild.Wait()
 	case "hang":
 		grandchild := exec.Command("sleep", "600")
 		grandchild.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
