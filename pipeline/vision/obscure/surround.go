@@ -119,7 +119,7 @@ func (s *surround) markAround(x, y int) {
 	}
 }
 
-// sample adds up the visible samples of each cell near a mask. It reads no sample inside the mask.
+// sample adds up the visible samples of every other row of each cell near a mask. It reads no sample inside the mask.
 func (s *surround) sample(f *field, m *mask, plane []byte, stride int) {
 	clear(f.sum)
 	clear(f.n)
@@ -129,7 +129,7 @@ func (s *surround) sample(f *field, m *mask, plane []byte, stride int) {
 		if len(s.runs) == 0 {
 			continue
 		}
-		for y := cy << f.shiftY; y < min((cy+1)<<f.shiftY, m.height); y++ {
+		for y := cy << f.shiftY; y < min((cy+1)<<f.shiftY, m.height); y += 2 {
 			row, spans := plane[y*stride:][:stride], m.row(y)
 			for _, r := range s.runs {
 				at := r.from
