@@ -1,0 +1,36 @@
+package jobs
+
+import (
+	"errors"
+	"strings"
+)
+
+// Names on the server. An account is veil's alone or leaves these names to it.
+const (
+	StreamJobs   = "JOBS"
+	StreamEvents = "EVENTS"
+	StreamDead   = "DEAD"
+	BucketState  = "STATE"
+
+	// wakeSubject carries empty messages that tell idle workers to look at once; it is stored nowhere.
+	wakeSubject = "veil.wake"
+	// unreadableToken stands for an id that is none; no valid id holds a tilde.
+	unreadableToken = "~"
+)
+
+var errNoState = errors.New("no state record")
+
+func jobSubject(p Priority, id string) string { return "job." + string(p) + "." + id }
+
+func eventSubject(id string) string { return "event." + id }
+
+func deadSubject(id string) string { return "dead." + id }
+
+// splitSubject gives the priority and id of a wake-up's subject; ok is false where the id is none.
+func splitSubject(subject string) (p Priority, id string, ok bool) {
+	parts := strings.Split(subject, ".")
+	if len(parts) != 3 {
+		return "", "", false
+	}
+	return Priority(parts[1]), parts[2], ValidID(parts[2])
+}

@@ -1,0 +1,129 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// rescanEvery bounds how long one watch is trusted.
+const rescanEvery = time.Hour
+
+// Reconcile looks every interval for unfinished jobs without a message, as a submitter that died between record and message
+// leaves them, and publishes their wake-up again, until ctx ends. It may run in every worker at once. It keeps the subjects of
+// unfinished jobs in memory, fed by a watch, so that a bucket full of finished ones costs nothing.
+func (q *Queue) Reconcile(ctx context.Context, interval time.Duration) {
+	for ctx.Err() == nil {
+		if err := q.reconcile(ctx, interval); err != nil && ctx.Err() == nil {
+			q.o.Log.Warn("reconcile", "error", err)
+			_ = wait(ctx, interval)
+		}
+	}
+}
+
+// reconcile is one watch over the bucket, for rescanEvery at most.
+func (q *Queue) reconcile(ctx context.Context, interval time.Duration) error {
+	watch, cancel := context.WithTimeout(ctx, rescanEvery)
+	defer cancel()
+	w, err := q.kv.WatchAll(watch)
+	if err != nil {
+		return fmt.Errorf("watch states: %w", err)
+	}
+	defer func() { _ = w.Stop() }()
+	t := time.NewTicker(interval)
+	defer t.Stop()
+	r := reconciler{q: q, open: map[string]string{}, missing: map[string]int{}, patience: int(q.ackWait/interval) + 1}
+	known := false // the watch has shown everything that was there
+	for {
+		select {
+		case <-watch.Done():
+			return nil
+		case e, ok := <-w.Updates():
+			switch {
+			case !ok:
+				return errWatchEnded
+			case e == nil:
+				known = true
+				if err := r.look(watch); err != nil {
+					return err
+				}
+			default:
+				r.note(e)
+			}
+		case <-t.C:
+			if !known {
+				continue
+			}
+			if err := r.look(watch); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+type reconciler struct {
+	q        *Queue
+	open     map[string]string // subject by id
+	missing  map[string]int    // looks in a row that found no message
+	patience int               // looks that a running job may be without a message
+}
+
+// note takes in a change of a record.
+func (r *reconciler) note(e jetstream.KeyValueEntry) {
+	s, err := parseState(e.Value())
+	if e.Operation() != jetstream.KeyValuePut || err != nil || s.Phase.Final() {
+		delete(r.open, e.Key())
+		delete(r.missing, e.Key())
+		return
+	}
+	r.open[s.ID] = s.subject()
+}
+
+// look compares the unfinished jobs with the messages that there are.
+func (r *reconciler) look(ctx context.Context) error {
+	if len(r.open) == 0 {
+		return nil
+	}
+	info, err := r.q.jobs.Info(ctx, jetstream.WithSubjectFilter("job.>"))
+	if err != nil {
+		return fmt.Errorf("list messages: %w", err)
+	}
+	for id, subject := range r.open {
+		if info.State.Subjects[subject] > 0 {
+			delete(r.missing, id)
+			continue
+		}
+		r.missing[id]++
+		if err := r.mend(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mend publishes the wake-up of one job if its record still asks for it. There is no message id: the server would swallow one
+// that it has seen within the last minutes. The limit of one message per subject keeps it single. A running job gets the time
+// that a silent worker has.
+func (r *reconciler) mend(ctx context.Context, id string) error {
+	s, _, err := r.q.load(ctx, id)
+	var newer *NewerError
+	switch {
+	case errors.Is(err, ErrNotFound), errors.As(err, &newer):
+		return nil
+	case err != nil:
+		return err
+	case s.Phase.Final(), s.Phase == Running && r.missing[id] <= r.patience:
+		return nil
+	}
+	if err := r.q.publishJob(ctx, s, ""); err != nil {
+		return err
+	}
+	r.q.o.Log.Info("published again", "job_id", id, "phase", string(s.Phase))
+	if s.Phase == Queued && s.Attempts == 0 {
+		r.q.tell(ctx, r.q.event(s, EventAccepted))
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// ServeOptions say how a worker works.
+type ServeOptions struct {
+	Slots int           // jobs at once, at least 1
+	Grace time.Duration // how long running jobs may go on after the soft stop before they are handed back
+	// Admit, where given, waits until there is room for one more job (memory, scratch space), before each claim.
+	Admit func(context.Context) error
+	// ReconcileEvery is the interval of the reconciler; default one minute.
+	ReconcileEvery time.Duration
+	// Settled, where given, hears how each attempt ended.
+	Settled func(a *Attempt, fate Fate, err error)
+}
+
+// Process does the work of one attempt: everything up to Commit, unless the attempt has a Result already, and what makes the
+// result visible. It returns when its context ends, with everything it started gone.
+type Process func(ctx context.Context, a *Attempt) error
+
+// Serve claims jobs and has them processed until soft ends; running ones then have Grace to finish, or until hard ends, and
+// are handed back uncounted. It returns when all are settled.
+func (q *Queue) Serve(soft, hard context.Context, o ServeOptions, process Process) {
+	work, stop := context.WithCancel(hard)
+	defer stop()
+	orElse(&o.ReconcileEvery, time.Minute)
+	var slots, helpers sync.WaitGroup
+	for range max(o.Slots, 1) {
+		slots.Go(func() { q.slot(soft, work, o, process) })
+	}
+	helpers.Go(func() { q.Reconcile(soft, o.ReconcileEvery) })
+	helpers.Go(func() {
+		select {
+		case <-soft.Done():
+			_ = wait(work, o.Grace)
+			stop()
+		case <-work.Done():
+		}
+	})
+	slots.Wait()
+	stop()
+	helpers.Wait()
+}
+
+// slot works on one job after the other.
+func (q *Queue) slot(soft, hard context.Context, o ServeOptions, process Process) {
+	for soft.Err() == nil && hard.Err() == nil {
+		if o.Admit != nil {
+			if err := o.Admit(soft); err != nil {
+				if soft.Err() == nil {
+					q.o.Log.Warn("admit", "error", err)
+					_ = wait(soft, q.o.PollEvery)
+				}
+				continue
+			}
+		}
+		a, err := q.Next(soft)
+		if err != nil {
+			return
+		}
+		ctx := a.Begin(hard)
+		if soft.Err() != nil {
+			a.Stop()
+			err = ErrStopping
+		} else {
+			err = process(ctx, a)
+		}
+		fate, settleErr := a.Settle(hard, err)
+		if settleErr != nil {
+			q.o.Log.Warn("settle", "job_id", a.job.ID, "fate", string(fate), "error", settleErr)
+		}
+		if o.Settled != nil {
+			o.Settled(a, fate, errors.Join(err, settleErr))
+		}
+	}
+}
