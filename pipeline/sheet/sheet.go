@@ -49,6 +49,8 @@ const (
 	gap        = 12
 	pairWidth  = 480 // of one picture at most
 	pairHeight = 400
+	labelScale = 2
+	labelGap   = 2
 	// maxEnlarge bounds how much small pictures are blown up.
 	maxEnlarge = 4
 	// pairsInColumn is how many pairs stand below one another before a second column begins.
@@ -82,15 +84,15 @@ func BeforeAfter(w io.Writer, pairs []Pair, title ...string) error {
 			size.X, size.Y = max(size.X, f.X), max(size.Y, f.Y)
 		}
 	}
-	size.X = max(size.X, textWidth("frame 1000000   00:00:00.000", 1))
+	size.X = max(size.X, (textWidth("frame 1000000   00:00:00.000", labelScale)-gap+1)/2)
 	columns := 1
 	if len(pairs) > pairsInColumn {
 		columns = 2
 	}
 	rows := (len(pairs) + columns - 1) / columns
-	pairW, rowH := 2*size.X+gap, textHeight(1)+6+size.Y+gap+6
+	pairW, rowH := 2*size.X+gap, textHeight(labelScale)+labelGap+size.Y+2*gap
 	heading := newHeading(title, columns*pairW+(columns-1)*2*margin)
-	canvas := newCanvas(2*margin+heading.width, margin+heading.height+textHeight(1)+8+rows*rowH+margin-gap)
+	canvas := newCanvas(2*margin+heading.width, margin+heading.height+textHeight(1)+8+rows*rowH+margin-2*gap)
 	heading.draw(canvas, margin, margin)
 	top := margin + heading.height
 	for c := range columns {
@@ -102,8 +104,8 @@ func BeforeAfter(w io.Writer, pairs []Pair, title ...string) error {
 	for i, p := range pairs {
 		// Down the first column, then down the second: time runs as one reads a list.
 		x, y := margin+i/rows*(pairW+2*margin), top+i%rows*rowH
-		text(canvas, x, y, fmt.Sprintf("frame %d   %s", p.Number, Clock(p.Time)), style{1, ink})
-		y += textHeight(1) + 6
+		text(canvas, x, y, fmt.Sprintf("frame %d   %s", p.Number, Clock(p.Time)), style{labelScale, ink})
+		y += textHeight(labelScale) + labelGap
 		picture(canvas, image.Rect(x, y, x+size.X, y+size.Y), p.Before, p.SAR)
 		x += size.X + gap
 		picture(canvas, image.Rect(x, y, x+size.X, y+size.Y), p.After, p.SAR)
