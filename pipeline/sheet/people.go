@@ -36,27 +36,39 @@ func People(w io.Writer, people []Person, title ...string) error {
 	case len(shown) < len(people):
 		title = append(title[:len(title):len(title)], fmt.Sprintf("The first %d of %d tracks are shown.", len(shown), len(people)))
 	}
-	side, columns := faceSide, peopleColumns
-	if len(shown) > manyPeople {
-		side, columns = manyFaceSide, manyColumns
+	g := newGrid(shown)
+	head := newHeading(title, g.columns*(g.cell.X+gap)-gap)
+	canvas := newCanvas(2*margin+head.width, 2*margin+head.height+max(g.rows*(g.cell.Y+gap)-gap, 0))
+	head.draw(canvas, margin, margin)
+	for i, p := range shown {
+		at := image.Pt(margin+i%g.columns*(g.cell.X+gap), margin+head.height+i/g.columns*(g.cell.Y+gap))
+		person(canvas, image.Rectangle{at, at.Add(g.cell)}, p, g.side)
 	}
-	columns = max(min(columns, len(shown)), 1)
-	rows := (len(shown) + columns - 1) / columns
+	return encode(w, canvas)
+}
+
+// grid is how the cards of a sheet lie.
+type grid struct {
+	side          int // of a picture
+	columns, rows int
+	cell          image.Point // size of a card
+}
+
+func newGrid(shown []Person) grid {
+	g := grid{side: faceSide, columns: peopleColumns}
+	if len(shown) > manyPeople {
+		g.side, g.columns = manyFaceSide, manyColumns
+	}
+	g.columns = max(min(g.columns, len(shown)), 1)
+	g.rows = (len(shown) + g.columns - 1) / g.columns
 	lines := 2
 	for _, p := range shown {
 		if p.Label != "" {
 			lines = 3
 		}
 	}
-	cell := image.Point{side + 2*cardPadding, side + textHeight(2) + lines*(textHeight(1)+2) + 3*cardPadding}
-	head := newHeading(title, columns*(cell.X+gap)-gap)
-	canvas := newCanvas(2*margin+head.width, 2*margin+head.height+max(rows*(cell.Y+gap)-gap, 0))
-	head.draw(canvas, margin, margin)
-	for i, p := range shown {
-		at := image.Pt(margin+i%columns*(cell.X+gap), margin+head.height+i/columns*(cell.Y+gap))
-		person(canvas, image.Rectangle{at, at.Add(cell)}, p, side)
-	}
-	return encode(w, canvas)
+	g.cell = image.Point{g.side + 2*cardPadding, g.side + textHeight(2) + lines*(textHeight(1)+2) + 3*cardPadding}
+	return g
 }
 
 // person draws one card.

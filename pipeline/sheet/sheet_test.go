@@ -57,9 +57,9 @@ func TestBeforeAfter(t *testing.T) {
 		sar                float64
 		wide, high, column int // size of one picture on the sheet; pairs side by side
 	}{
-		{"landscape", 1280, 720, 3, 0, 480, 270, 1},
-		{"portrait", 1080, 1920, 5, 1, 225, 400, 2},
-		{"anamorphic", 720, 576, 4, 64.0 / 45, 480, 270, 1},
+		{"landscape", 640, 360, 2, 0, 480, 270, 1},
+		{"portrait", 180, 320, 5, 1, 225, 400, 2},
+		{"anamorphic", 360, 288, 2, 64.0 / 45, 480, 270, 1},
 		{"small", 32, 16, 1, 0, 128, 64, 1},
 		{"one pixel", 1, 1, 9, 0, 4, 4, 2},
 	} {
@@ -124,10 +124,10 @@ func TestNothingToDraw(t *testing.T) {
 }
 
 func TestPeople(t *testing.T) {
-	for _, n := range []int{1, 7, 20, manyPeople + 1} {
-		people := make([]Person, n)
+	for _, n := range []int{1, 11, manyPeople + 1} {
+		people, face := make([]Person, n), plainPicture(50, 50, red)
 		for i := range people {
-			people[i] = Person{Track: i + 1, Picture: plainPicture(50, 50, red), First: 1.25, Last: 3700, Seen: i + 1, Sure: i%2 == 0, Label: "left \u2192 right"}
+			people[i] = Person{Track: i + 1, Picture: face, First: 1.25, Last: 3700, Seen: i + 1, Sure: i%2 == 0, Label: "left \u2192 right"}
 		}
 		img := drawn(t, func(b *bytes.Buffer) error { return People(b, people, "People", "clip.mp4") })
 		side := faceSide
@@ -148,14 +148,9 @@ func TestPeople(t *testing.T) {
 }
 
 func TestSheetIsBounded(t *testing.T) {
-	people := make([]Person, MaxPeople+50)
-	one := plainPicture(2, 2, red)
-	for i := range people {
-		people[i] = Person{Track: i + 1, Picture: one}
-	}
-	img := drawn(t, func(b *bytes.Buffer) error { return People(b, people) })
-	if img.Bounds().Dx() > 2000 || img.Bounds().Dy() > 20000 {
-		t.Errorf("sheet is %v", img.Bounds())
+	g := newGrid(make([]Person, MaxPeople))
+	if w, h := g.columns*(g.cell.X+gap), g.rows*(g.cell.Y+gap); g.columns*g.rows < MaxPeople || w > 2000 || h > 20000 {
+		t.Errorf("%d people make a sheet of %dx%d", MaxPeople, w, h)
 	}
 }
 

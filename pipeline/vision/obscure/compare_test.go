@@ -29,7 +29,7 @@ func TestComparisonAgainstPlainSums(t *testing.T) {
 			}
 			for i, a := range areas {
 				plain, in := plainInside(l, want, got, a), c.inside(want, got, a)
-				if math.Abs(plain.Mean-in.Mean) > 1e-9 || plain.Max != in.Max {
+				if math.Abs(plain.Mean-in.Mean) > 1e-9 || math.Abs(plain.Block-in.Block) > 1e-9 || plain.Max != in.Max {
 					t.Fatalf("%v area %d %+v: %+v, want %+v", l, i, a, in, plain)
 				}
 			}
@@ -73,17 +73,29 @@ func plainInside(l media.Layout, want, got []byte, a Area) Inside {
 	inside := covered(l, []Area{a})
 	unit := float64(int(1) << (l.Depth() - 8))
 	for _, pl := range l.Planes() {
-		sum, n := 0.0, 0.0
+		sum, n, blocks := 0.0, 0.0, map[[2]int][2]float64{}
 		for y := range pl.Height {
 			for x := range pl.Width {
 				if inside[pl.Offset+y*pl.Stride+x*(l.Depth()/10+1)] {
 					d := math.Abs(float64(sample(l, pl, want, x, y)-sample(l, pl, got, x, y))) / unit
 					sum, n, in.Max = sum+d, n+1, max(in.Max, d)
+					b := blocks[[2]int{x / 16, y / 16}]
+					blocks[[2]int{x / 16, y / 16}] = [2]float64{b[0] + d, b[1] + 1}
 				}
 			}
 		}
 		if n > 0 {
 			in.Mean = max(in.Mean, sum/n)
+			worst := -1.0
+			for _, b := range blocks {
+				if b[1] >= 128 {
+					worst = max(worst, b[0]/b[1])
+				}
+			}
+			if worst < 0 {
+				worst = sum / n
+			}
+			in.Block = max(in.Block, worst)
 		}
 	}
 	return in
