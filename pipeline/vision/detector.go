@@ -67,6 +67,7 @@ type netDetector struct {
 	net     network
 	session session
 	blobs   map[image.Point]*blob // by size before padding, which must stay black
+	halves  [3]gocv.Mat
 	scaled  gocv.Mat
 	channel gocv.Mat
 }
@@ -77,7 +78,11 @@ func newDetector(e engine, net network, onnx []byte) (*netDetector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &netDetector{net: net, session: s, blobs: map[image.Point]*blob{}, scaled: gocv.NewMat(), channel: gocv.NewMat()}, nil
+	d := &netDetector{net: net, session: s, blobs: map[image.Point]*blob{}, scaled: gocv.NewMat(), channel: gocv.NewMat()}
+	for i := range d.halves {
+		d.halves[i] = gocv.NewMat()
+	}
+	return d, nil
 }
 
 func (d *netDetector) close() error {
@@ -85,7 +90,11 @@ func (d *netDetector) close() error {
 		b.close()
 	}
 	d.blobs = nil
-	return errors.Join(d.session.close(), d.scaled.Close(), d.channel.Close())
+	err := errors.Join(d.session.close(), d.scaled.Close(), d.channel.Close())
+	for i := range d.halves {
+		err = errors.Join(err, d.halves[i].Close())
+	}
+	return err
 }
 
 func (d *netDetector) detect(picture gocv.Mat, size image.Point, threshold float64) ([]found, error) {
@@ -95,15 +104,7 @@ func (d *netDetector) detect(picture gocv.Mat, size image.Point, threshold float
 	if size.X < 1 || size.Y < 1 || size.X > maxSide || size.Y > maxSide {
 		return nil, fmt.Errorf("%s: cannot look at %dx%d pixels", d.net.name, size.X, size.Y)
 	}
-	src := picture
-	if size.X != picture.Cols() || size.Y != picture.Rows() {
-		how := gocv.InterpolationLinear
-		if size.X < picture.Cols() {
-			how = gocv.InterpolationArea
-		}
-		gocv.Resize(picture, &d.scaled, size, 0, 0, how)
-		src = d.scaled
-	}
+	src := d.scale(picture, size)
 	var faces []found
 	for _, tile := range tiles(size) {
 		in, err := d.detectTile(src, tile, threshold)
@@ -119,6 +120,25 @@ func (d *netDetector) detect(picture gocv.Mat, size image.Point, threshold float
 		f.X, f.W, f.Y, f.H = f.X*sx, f.W*sx, f.Y*sy, f.H*sy
 	}
 	return faces, nil
+}
+
+// scale gives the picture at a size: itself, or one of the detector's own Mats. It halves while it can, which OpenCV does ten
+// times faster than any other scaling by area, and only then interpolates.
+func (d *netDetector) scale(picture gocv.Mat, size image.Point) gocv.Mat {
+	src := picture
+	for i := range d.halves {
+		half := image.Pt(src.Cols()/2, src.Rows()/2)
+		if half.X < size.X || half.Y < size.Y {
+			break
+		}
+		gocv.Resize(src, &d.halves[i], half, 0, 0, gocv.InterpolationArea)
+		src = d.halves[i]
+	}
+	if size.X == src.Cols() && size.Y == src.Rows() {
+		return src
+	}
+	gocv.Resize(src, &d.scaled, size, 0, 0, gocv.InterpolationLinear)
+	return d.scaled
 }
 
 // detectTile shows one tile of the picture to the network. Boxes are in the picture's pixels.

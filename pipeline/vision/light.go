@@ -53,8 +53,8 @@ func (l *lightMeter) normalise(picture *gocv.Mat) bool {
 
 // poor says whether a picture is dark or flat. One without any light is left alone: there is nothing in it but noise.
 func (l *lightMeter) poor(picture gocv.Mat) bool {
-	const side = 64 // means of blocks are enough
-	gocv.Resize(picture, &l.small, image.Pt(side, side), 0, 0, gocv.InterpolationArea)
+	const side = 96 // that many samples on a side are enough
+	gocv.Resize(picture, &l.small, image.Pt(side, side), 0, 0, gocv.InterpolationNearestNeighbor)
 	gocv.CvtColor(l.small, &l.y, gocv.ColorBGRToGray)
 	gocv.MeanStdDev(l.y, &l.mean, &l.spread)
 	if l.mean.Empty() || l.spread.Empty() {

@@ -31,7 +31,7 @@ var recipes = map[string]map[string]recipe{
 	PurposeAnalyze: {
 		EffortThorough: {motion: true, passes: []pass{
 			{network: YuNet, longs: []int{1536, 640, 256}, threshold: 0.3, every: 1, maxGrow: 2},
-			{network: CenterFace, longs: []int{1536}, threshold: 0.12, every: 5, maxGrow: 1.5},
+			{network: CenterFace, longs: []int{1536, 512}, threshold: 0.12, every: 5, maxGrow: 1.5},
 		}},
 		EffortFast: {motion: true, passes: []pass{
 			{network: YuNet, longs: []int{1024, 256}, threshold: 0.3, every: 1, maxGrow: 2},
