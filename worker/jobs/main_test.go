@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -201,36 +200,26 @@ func wantKinds(t *testing.T, q *Queue, id string, want ...Kind) {
 	}
 }
 
-// wire records every word to the server about messages, and every write of a record.
+// wire records every word to the server about messages: "+ACK", "-NAK", "+TERM", "+WPI".
 type wire struct {
-	mu     sync.Mutex
-	words  []string           // "+NAK", "+TERM", "+WPI", "+ACK"
-	phases map[string][]State // by id
+	mu    sync.Mutex
+	words []string
 }
 
 func (h *house) tap() *wire {
 	h.t.Helper()
-	w := &wire{phases: map[string][]State{}}
+	w := &wire{}
 	nc := h.connect()
-	note := func(m *nats.Msg) {
+	_, err := nc.Subscribe("$JS.ACK.>", func(m *nats.Msg) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if strings.HasPrefix(m.Subject, "$JS.ACK.") {
-			word, _, _ := strings.Cut(string(m.Data), " ")
-			w.words = append(w.words, word)
-			return
-		}
-		var s State
-		if json.Unmarshal(m.Data, &s) == nil {
-			w.phases[s.ID] = append(w.phases[s.ID], s)
-		}
+		word, _, _ := strings.Cut(string(m.Data), " ")
+		w.words = append(w.words, word)
+	})
+	if err == nil {
+		err = nc.Flush()
 	}
-	for _, subject := range []string{"$JS.ACK.>", "$KV." + BucketState + ".>"} {
-		if _, err := nc.Subscribe(subject, note); err != nil {
-			h.t.Fatal(err)
-		}
-	}
-	if err := nc.Flush(); err != nil {
+	if err != nil {
 		h.t.Fatal(err)
 	}
 	return w

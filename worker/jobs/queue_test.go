@@ -49,7 +49,7 @@ func TestHeldThenDecided(t *testing.T) {
 	commit(t, a, Held)
 	settle(t, a, nil, FateAnswered)
 	wantPhase(t, q, "one", Held)
-	if _, err := q.Retry(ctx, "one", RetryOptions{}); !errors.Is(err, ErrPhase) {
+	if _, err := q.Retry(t.Context(), "one", RetryOptions{}); !errors.Is(err, ErrPhase) {
 		t.Errorf("a held job began anew without decisions: %v", err)
 	}
 	decisions := json.RawMessage(`{"schema":"veil.decisions/1"}`)

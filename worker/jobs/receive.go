@@ -18,13 +18,15 @@ func (q *Queue) Next(ctx context.Context) (*Attempt, error) {
 	case <-q.turn:
 	}
 	defer func() { q.turn <- struct{}{} }()
-	for {
+	for looks := 0; ; looks++ {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		msg := q.poll()
 		if msg == nil {
-			q.idle(ctx)
+			if q.idle(ctx, looks) {
+				looks = -1 // the next is the first since
+			}
 			continue
 		}
 		a, err := q.receive(ctx, msg)
@@ -59,15 +61,25 @@ func (q *Queue) poll() jetstream.Msg {
 	return nil
 }
 
-// idle waits for a wake-up, or for the time to look again.
-func (q *Queue) idle(ctx context.Context) {
-	t := time.NewTimer(q.o.PollEvery)
+// afterWake are the pauses between the looks that follow a wake-up: the server confirms a message a moment before its
+// consumer counts it.
+var afterWake = []time.Duration{5 * time.Millisecond, 25 * time.Millisecond, 100 * time.Millisecond, 400 * time.Millisecond}
+
+// idle waits for a wake-up, which it reports, or for the time to look again; looks counts those since the last wake-up.
+func (q *Queue) idle(ctx context.Context, looks int) bool {
+	pause := q.o.PollEvery
+	if looks < len(afterWake) {
+		pause = min(pause, afterWake[looks])
+	}
+	t := time.NewTimer(pause)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
 	case <-t.C:
 	case <-q.woken:
+		return true
 	}
+	return false
 }
 
 // receive looks at the record that the message points to, and claims the job or says what the message needs.
