@@ -234,3 +234,12 @@ func (w *wire) said() []string {
 	w.words = nil
 	return words
 }
+
+// hear keeps each message as subject and body.
+func hear(mu *sync.Mutex, heard *[]string) nats.MsgHandler {
+	return func(m *nats.Msg) {
+		mu.Lock()
+		defer mu.Unlock()
+		*heard = append(*heard, m.Subject+" "+string(m.Data))
+	}
+}

@@ -219,13 +219,10 @@ func TestPlainMessages(t *testing.T) {
 		"job.normal.good":   string(good),
 		"job.normal.other":  string(good), // not its id
 		"job.normal.broken": `{"schema":"veil.job/1","id":"broken","priority":"Max Mustermann","colour":1}`,
-		"job.normal.no job": "",
 		"job.normal.nö":     "whatever",
 	} {
-		if !strings.Contains(subject, " ") {
-			_, err := q.js.Publish(ctx, subject, []byte(data))
-			must(t, err)
-		}
+		_, err := q.js.Publish(ctx, subject, []byte(data))
+		must(t, err)
 	}
 	a := next(t, q)
 	if a.Job().ID != "good" {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"time"
 )
 
 // ErrInvalid says that a document was refused; errors.Is finds it in every *InvalidError.
@@ -77,10 +78,29 @@ func decodeStrict(data []byte, v any, most int) faults {
 	if f.unreadable {
 		return f
 	}
-	if err := json.Unmarshal(data, v); err != nil && len(f.list) == 0 {
+	if err := fill(data, reflect.ValueOf(v).Elem()); err != nil && len(f.list) == 0 {
 		f.add("%s", jsonFault(err))
 	}
 	return f
+}
+
+// fill decodes field by field, so that one that is wrong does not hide what the others hold.
+func fill(data []byte, into reflect.Value) (first error) {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return err
+	}
+	for i := range into.NumField() {
+		key, _, _ := strings.Cut(into.Type().Field(i).Tag.Get("json"), ",")
+		value, ok := raw[key]
+		if !ok {
+			continue
+		}
+		if err := json.Unmarshal(value, into.Field(i).Addr().Interface()); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
 }
 
 // jsonFault words an error of encoding/json without what stood in the document.
@@ -105,6 +125,7 @@ const maxDepth = 64
 var (
 	errTooDeep = errors.New("nested too deeply")
 	rawType    = reflect.TypeFor[json.RawMessage]()
+	timeType   = reflect.TypeFor[time.Time]()
 )
 
 // walker compares a document with a type, token by token, and goes on after a fault.
@@ -155,6 +176,11 @@ func (w *walker) scalar(t reflect.Type, path string, tok json.Token) {
 		ok = t.Kind() == reflect.Int || t.Kind() == reflect.Float64
 	case bool:
 		ok = t.Kind() == reflect.Bool
+	}
+	if text, is := tok.(string); is && t == timeType {
+		if _, err := time.Parse(time.RFC3339, text); err != nil {
+			w.faults.add("%s is no time as in RFC 3339", orDocument(path))
+		}
 	}
 	if !ok {
 		w.faults.add("%s is of the wrong type", orDocument(path))
