@@ -22,6 +22,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"veil/pipeline/media"
 )
 
 // Results is everything that one run measured; what was not asked for is absent.
@@ -116,6 +118,7 @@ type bench struct {
 	out   string // bench/out
 	build string
 	cpus  int
+	tools media.Tools // veil's own thread counts, for the transcode beside it
 }
 
 func newBench(ctx context.Context) (*bench, error) {
@@ -127,10 +130,8 @@ func newBench(ctx context.Context) (*bench, error) {
 	if _, err := os.Stat(b.veil); err != nil {
 		return nil, errors.New("there is no ./veil: run `make build`")
 	}
-	for _, tool := range []string{"ffmpeg", "ffprobe"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			return nil, fmt.Errorf("%s is missing: run `make deps`", tool)
-		}
+	if b.tools, err = media.DefaultTools(); err != nil {
+		return nil, fmt.Errorf("%w: run `make deps`", err)
 	}
 	if err := os.MkdirAll(b.out, 0o755); err != nil {
 		return nil, err

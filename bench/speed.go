@@ -52,7 +52,7 @@ func (b *bench) speed(ctx context.Context, runs int) (*SpeedResult, error) {
 		return nil, err
 	}
 	res.Redact, res.Encoder = use, first.Encoder
-	if res.Analyze, err = rate(frames*first.Rounds, first.Stages["analyze"]); err != nil {
+	if res.Analyze, err = rate(frames, first.Stages["analyze"]); err != nil {
 		return nil, fmt.Errorf("report: analyze: %w", err)
 	}
 	masked := filepath.Join(b.out, "speed-masks.plan.json")
@@ -119,7 +119,9 @@ func (b *bench) render(ctx context.Context, clip, plan string) (report, error) {
 // transcode runs ffmpeg alone over the clip with the encoder settings of a report, and returns the seconds.
 func (b *bench) transcode(ctx context.Context, clip string, encoder []string) (float64, error) {
 	out := filepath.Join(b.out, "plain.mp4")
-	args := append([]string{"-v", "error", "-nostdin", "-y", "-threads", "2", "-i", clip, "-map", "0:v:0", "-an"}, encoder...)
+	args := []string{"-v", "error", "-nostdin", "-y", "-threads", strconv.Itoa(b.tools.DecoderThreads), "-i", clip,
+		"-map", "0:v:0", "-an", "-threads", strconv.Itoa(b.tools.EncoderThreads)}
+	args = append(args, encoder...)
 	use, err := measure(ctx, "ffmpeg", append(args, "-f", "mp4", out)...)
 	if err != nil {
 		return 0, fmt.Errorf("ffmpeg with the encoder settings of the report: %w", err)
