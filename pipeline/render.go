@@ -191,7 +191,7 @@ func (j *renderJob) result(start time.Time) RenderResult {
 }
 
 // areasOf gives the covered areas of a frame in the layout's pixels. What touches the source's last column or row covers
-// the padding behind it too.
+// the padding behind it too, as a rectangle: a stretched ellipse would give up pixels on the other side.
 func areasOf(f *decide.Frame, s decide.Source, l media.Layout) []obscure.Area {
 	areas := make([]obscure.Area, 0, len(f.Regions))
 	for _, r := range f.Regions {
@@ -199,11 +199,11 @@ func areasOf(f *decide.Frame, s decide.Source, l media.Layout) []obscure.Area {
 			continue
 		}
 		a := obscure.Area{X: r.Rect[0], Y: r.Rect[1], W: r.Rect[2], H: r.Rect[3], Ellipse: r.Ellipse, Face: r.Face, Track: r.Track}
-		if a.X+a.W >= s.Width {
-			a.W = l.Width - a.X
+		if a.X+a.W >= s.Width && l.Width > s.Width {
+			a.W, a.Ellipse = l.Width-a.X, false
 		}
-		if a.Y+a.H >= s.Height {
-			a.H = l.Height - a.Y
+		if a.Y+a.H >= s.Height && l.Height > s.Height {
+			a.H, a.Ellipse = l.Height-a.Y, false
 		}
 		areas = append(areas, a)
 	}

@@ -17,6 +17,8 @@ const (
 	lockName   = "lock"
 	leftName   = "outputs"
 	partSuffix = ".veil-part"
+	// besidesSuffix is what the encoder keeps beside its output while it adds sound.
+	besidesSuffix = ".video"
 )
 
 // scratch is one run's folder (0700) under the scratch root. A lock that dies with the process says whether the run is
@@ -65,7 +67,7 @@ func (s *scratch) partFor(final string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("note temporary output: %w", err)
 	}
-	_, werr := fmt.Fprintf(list, "%q\n", part)
+	_, werr := fmt.Fprintf(list, "%q\n%q\n", part, part+besidesSuffix)
 	return part, errors.Join(werr, list.Sync(), list.Close())
 }
 
@@ -112,7 +114,7 @@ func clear(dir string) error {
 		lines := bufio.NewScanner(list)
 		for lines.Scan() {
 			var part string
-			if _, err := fmt.Sscanf(lines.Text(), "%q", &part); err != nil || !strings.HasSuffix(part, partSuffix) {
+			if _, err := fmt.Sscanf(lines.Text(), "%q", &part); err != nil || !strings.HasSuffix(strings.TrimSuffix(part, besidesSuffix), partSuffix) {
 				continue
 			}
 			if err := os.Remove(part); err != nil && !errors.Is(err, os.ErrNotExist) {

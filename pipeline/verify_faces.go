@@ -21,6 +21,9 @@ const sameFaceIoU = 0.2
 // maxFindings bounds what one check lists; the rest is counted.
 const maxFindings = 200
 
+// foundByCheck is the detector's name under which what the check found goes back to the tracks.
+const foundByCheck = "verify"
+
 // sighting is one face that the second look found in the derivative.
 type sighting struct {
 	frame int
@@ -54,6 +57,7 @@ func (v *verifier) lookAgain(ctx context.Context) error {
 	extras := make([]extra, len(outside))
 	for i, s := range outside {
 		extras[i] = extra{Frame: s.frame, Detection: s.face}
+		extras[i].Detection.Detector = foundByCheck
 	}
 	return writeJSON(v.request.ExtraOut, extras)
 }

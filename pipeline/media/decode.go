@@ -1,5 +1,20 @@
 package media
 
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"veil/pipeline/media/nut"
+)
+
 // Range is an excerpt by time stamps, both ends included, in ticks of the source's time base.
 type Range struct {
 	FirstPTS int64 `json:"first_pts"`
@@ -11,14 +26,317 @@ type FrameInfo struct {
 	// Number counts the source's frames in presentation order from 0, frames before an excerpt included.
 	Number int
 	// PTS is in the source's time base and always greater than that of the frame before. It is the source's own stamp,
-	// except where that repeats or runs backwards: then it is one more than the last, and the frame is marked damaged.
+	// except where that is missing, repeats or runs backwards: then it is one more than the last, and the frame is marked
+	// damaged.
 	PTS int64
 	// Digest is the Adler-32 of the decoded planes before any conversion, eight lower-case hex digits: the same in
 	// every view of the clip.
 	Digest string
 	// Damaged marks a frame that may show something else than was recorded: from a decode error or corrupt mark to the
-	// next clean key frame, and where time stamps fail. Why names the first cause.
+	// next clean key frame, and where time stamps fail. Why names the first cause: "decoder", "corrupt", "container",
+	// "lost", "timestamp".
 	Damaged bool
 	Key     bool
 	Why     string
+	// Interlaced is the frame's own mark, whatever the container says of the stream.
+	Interlaced bool
+}
+
+// Decoder gives the frames of one clip in presentation order. It is for one goroutine; Close may come from another.
+type Decoder struct {
+	child    *Child
+	out      *os.File // our end of the pipe
+	log      *decodeLog
+	logDone  chan struct{}
+	frames   *nut.Reader
+	view     View
+	probe    *Probe
+	excerpt  *Range
+	ctx      context.Context
+	in       *os.File
+	passed   int // frames handed over
+	source   int // frames of the source that were seen
+	firstNUT int64
+	firstPTS int64
+	lastPTS  int64
+	paired   bool // stamps of both streams are compared from the first frame on, until one of the source's fails
+	finished error
+}
+
+// Decode starts to decode the video stream of the clip at path, which p describes, and shows it as v asks. r cuts an
+// excerpt (nil: the whole clip); the clip is decoded from its start for that, so that the frames are the same.
+//
+// Frames come from a child process that ends when ctx does. The caller calls Next until it gives io.EOF or an error, and
+// then Close.
+func Decode(ctx context.Context, t Tools, path string, p *Probe, v View, r *Range) (*Decoder, error) {
+	if v.Layout.Width < 1 || v.Layout.Height < 1 || len(v.Layout.Planes()) == 0 {
+		return nil, fmt.Errorf("decode: view of %dx%d", v.Layout.Width, v.Layout.Height)
+	}
+	if r != nil && r.LastPTS < r.FirstPTS {
+		return nil, fmt.Errorf("decode: %w", ErrEmptyExcerpt)
+	}
+	in, _, err := openInput(path)
+	if err != nil {
+		return nil, err
+	}
+	d := &Decoder{view: v, probe: p, excerpt: r, ctx: ctx, in: in, logDone: make(chan struct{}), paired: true}
+	d.log = newDecodeLog(p, t.DecoderThreads)
+	if err := d.start(t); err != nil {
+		in.Close()
+		return nil, fmt.Errorf("decode: %w", err)
+	}
+	return d, nil
+}
+
+// decodeArgs is the child's command line.
+func decodeArgs(t Tools, p *Probe, v View, r *Range) []string {
+	args := []string{"-hide_banner", "-nostdin", "-nostats", "-loglevel", "repeat+level+info"}
+	args = append(args, inputLimits()...)
+	args = append(args, "-copyts", "-noautorotate", "-threads", strconv.Itoa(t.DecoderThreads),
+		"-i", childInput, "-autoscale", "0", "-map", "0:"+strconv.Itoa(p.Video.Index), "-filter_threads", strconv.Itoa(t.DecoderThreads),
+		"-vf", filterChain(p, v, r), "-fps_mode", "passthrough", "-enc_time_base", "-1", "-map_metadata", "-1",
+		"-map_chapters", "-1", "-c:v", "rawvideo", "-f", "nut", "-write_index", "0", "pipe:1")
+	return args
+}
+
+// filterChain is what every frame goes through: first the account of it, then the excerpt, then the view.
+func filterChain(p *Probe, v View, r *Range) string {
+	chain := "showinfo=checksum=1"
+	if r != nil {
+		// The end stops the whole decode, so that an excerpt from the start of a long clip is cheap.
+		chain += fmt.Sprintf(",trim=start_pts=%d:end_pts=%d", r.FirstPTS, r.LastPTS+1)
+	}
+	if p.Video.resizes() {
+		chain += fmt.Sprintf(",scale=w=%d:h=%d:flags=bicubic+accurate_rnd+full_chroma_int+bitexact", p.Video.StoredWidth,
+			p.Video.StoredHeight)
+	}
+	if c := v.chain(); c != "" {
+		chain += "," + c
+	}
+	return chain
+}
+
+// pipeBytes lets the child run ahead by about a small frame; larger pipes need a privilege.
+const pipeBytes = 1 << 20
+
+func (d *Decoder) start(t Tools) error {
+	out, outChild, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("make a pipe: %w", err)
+	}
+	_, _ = unix.FcntlInt(out.Fd(), unix.F_SETPIPE_SZ, pipeBytes) // a smaller pipe is only slower
+	logs, logsChild, err := os.Pipe()
+	if err != nil {
+		out.Close()
+		outChild.Close()
+		return fmt.Errorf("make a pipe: %w", err)
+	}
+	cmd := Command(d.ctx, t.FFmpeg, decodeArgs(t, d.probe, d.view, d.excerpt)...)
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = outChild, logsChild, []*os.File{d.in}
+	child, err := StartChild(cmd)
+	outChild.Close()
+	logsChild.Close()
+	if err != nil {
+		out.Close()
+		logs.Close()
+		return startError(err)
+	}
+	d.child, d.out = child, out
+	go func() {
+		defer close(d.logDone)
+		defer logs.Close()
+		d.log.read(bufio.NewReaderSize(logs, 1<<16))
+	}()
+	return nil
+}
+
+// Next decodes the next frame into dst, whose length is the layout's size, and tells what is known of it. The end is
+// io.EOF, and comes only when the child has ended well and every count agrees. Errors: ErrNoFrames, ErrSizeChange,
+// ErrDamaged (where the child can not go on), ErrEmptyExcerpt, ErrTimestamps (an excerpt whose ends lie among stamps that
+// run backwards), the context's cause.
+func (d *Decoder) Next(dst []byte) (FrameInfo, error) {
+	if d.finished != nil {
+		return FrameInfo{}, d.finished
+	}
+	info, err := d.next(dst)
+	if err != nil {
+		if cause := context.Cause(d.ctx); cause != nil {
+			err = fmt.Errorf("decode: %w", cause)
+		}
+		d.finished = err
+	}
+	return info, err
+}
+
+func (d *Decoder) next(dst []byte) (FrameInfo, error) {
+	if len(dst) != d.view.Layout.Size() {
+		return FrameInfo{}, fmt.Errorf("decode: buffer of %d bytes, a frame has %d", len(dst), d.view.Layout.Size())
+	}
+	if d.frames == nil {
+		r, err := nut.NewReader(d.out)
+		if err == nil {
+			err = checkHeader(r.Header(), d.view.Layout)
+		} else {
+			err = d.end(err)
+		}
+		if err != nil {
+			return FrameInfo{}, err
+		}
+		d.frames = r
+	}
+	f, err := d.frames.Next()
+	if err != nil {
+		return FrameInfo{}, d.end(err)
+	}
+	if f.Size != len(dst) {
+		return FrameInfo{}, fmt.Errorf("decode frame %d: %w", d.source, ErrSizeChange)
+	}
+	if err := d.frames.Read(dst); err != nil {
+		return FrameInfo{}, d.end(err)
+	}
+	info, err := d.account(f.PTS)
+	if err != nil {
+		return FrameInfo{}, err
+	}
+	d.passed++
+	return info, nil
+}
+
+// account finds the line that belongs to the frame that was just read.
+func (d *Decoder) account(pts int64) (FrameInfo, error) {
+	for {
+		line, err := d.log.next()
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = fmt.Errorf("%w: it gave more pictures than it told of", ErrDamaged)
+			}
+			return FrameInfo{}, fmt.Errorf("decode frame %d: %w", d.source, err)
+		}
+		d.source++
+		within, err := d.within(line)
+		if err != nil {
+			return FrameInfo{}, err
+		}
+		if !within {
+			continue
+		}
+		if err := d.pair(line, pts); err != nil {
+			return FrameInfo{}, fmt.Errorf("decode frame %d: %w", line.Number, err)
+		}
+		return line.FrameInfo, nil
+	}
+}
+
+// within tells whether the excerpt's trim lets a frame pass, by the same rule on the same stamp.
+func (d *Decoder) within(line frameLine) (bool, error) {
+	if d.excerpt == nil {
+		return true, nil
+	}
+	passes := line.stamped && line.own >= d.excerpt.FirstPTS && line.own <= d.excerpt.LastPTS
+	asked := line.PTS >= d.excerpt.FirstPTS && line.PTS <= d.excerpt.LastPTS
+	if passes != asked {
+		return false, fmt.Errorf("decode frame %d: the excerpt %w", line.Number, ErrTimestamps)
+	}
+	return passes, nil
+}
+
+// pair holds the frame's stamp in the stream of pictures against that in the account: the differences from the first
+// frame are the same, in two time bases. From the first stamp of the source that fails, ffmpeg's muxer makes up its own.
+func (d *Decoder) pair(line frameLine, pts int64) error {
+	d.paired = d.paired && line.stamped && line.own == line.PTS
+	if !d.paired {
+		return nil
+	}
+	if d.passed == 0 {
+		d.firstNUT, d.firstPTS = pts, line.PTS
+		return nil
+	}
+	h, tb := d.frames.Header(), d.probe.Video.TimeBase
+	if tb.Num < 1 || (pts-d.firstNUT)*h.TimeNum*tb.Den != (line.PTS-d.firstPTS)*tb.Num*h.TimeDen {
+		return fmt.Errorf("%w: pictures and their stamps do not pair", ErrDamaged)
+	}
+	return nil
+}
+
+// checkHeader compares what comes with what the view promised.
+func checkHeader(h nut.Header, l Layout) error {
+	if h.Width != l.Width || h.Height != l.Height || h.Tag != rawTag(l.Format) {
+		return fmt.Errorf("decode: the view gives %dx%d, not %dx%d in %s", h.Width, h.Height, l.Width, l.Height, l.Format)
+	}
+	return nil
+}
+
+// rawTag is NUT's code for a pixel format.
+func rawTag(f PixelFormat) string {
+	return map[PixelFormat]string{YUV420P: "I420", YUV422P: "Y42B", YUV444P: "444P", YUV420P10: "Y3\x0b\x0a",
+		YUV422P10: "Y3\x0a\x0a", YUV444P10: "Y3\x00\x0a", BGR24: "BGR\x18"}[f]
+}
+
+// end judges the end of the pictures: cause is what ended them. It returns io.EOF where all is well.
+func (d *Decoder) end(cause error) error {
+	if !errors.Is(cause, io.EOF) && !errors.Is(cause, io.ErrUnexpectedEOF) {
+		d.child.Kill()
+		<-d.logDone
+		_ = d.child.Wait()
+		return fmt.Errorf("decode frame %d: %w: %w", d.source, ErrDamaged, cause)
+	}
+	// The pictures are at their end: nothing keeps the child.
+	<-d.logDone
+	status := d.child.Wait()
+	if err := d.log.failure(); err != nil {
+		return fmt.Errorf("decode frame %d: %w", d.source, err)
+	}
+	var exit *exec.ExitError
+	if errors.As(status, &exit) && exit.ExitCode() < 0 {
+		return fmt.Errorf("decode frame %d: %w: the decoder was killed", d.source, ErrDamaged)
+	}
+	rest, err := d.rest()
+	if err != nil {
+		return err
+	}
+	switch {
+	case d.log.frames() == 0:
+		return fmt.Errorf("decode: its video stream %w", ErrNoFrames)
+	case status != nil:
+		return fmt.Errorf("decode frame %d: %w: the decoder gave up", d.source, ErrDamaged)
+	case errors.Is(cause, io.ErrUnexpectedEOF) && d.log.frames() > 0 && d.passed+rest > 0:
+		return fmt.Errorf("decode frame %d: %w: the decoder ended in mid-frame", d.source, ErrDamaged)
+	case rest > 0:
+		return fmt.Errorf("decode frame %d: %w: %d pictures are missing at the end", d.source, ErrDamaged, rest)
+	case d.passed == 0:
+		return fmt.Errorf("decode: the %w", ErrEmptyExcerpt)
+	}
+	return io.EOF
+}
+
+// rest counts the frames that the account tells behind the last picture and that the excerpt should have let pass.
+func (d *Decoder) rest() (int, error) {
+	n := 0
+	for {
+		line, err := d.log.next()
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err != nil {
+			return n, fmt.Errorf("decode frame %d: %w", d.source, err)
+		}
+		d.source++
+		within, err := d.within(line)
+		if err != nil {
+			return n, err
+		}
+		if within {
+			n++
+		}
+	}
+}
+
+// Close kills the child where it still runs, waits for it, and frees what the decoder holds.
+func (d *Decoder) Close() error {
+	d.child.Kill()
+	_ = d.child.Wait()
+	<-d.logDone
+	d.out.Close()
+	d.in.Close()
+	return nil
 }

@@ -1,0 +1,200 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/draw"
+	"io"
+	"slices"
+
+	"veil/pipeline/decide"
+	"veil/pipeline/media"
+	"veil/pipeline/sheet"
+)
+
+const (
+	sheetFrames = 6    // pairs on a contact sheet
+	sheetLong   = 640  // long side of a frame on a contact sheet, pixels
+	peopleLong  = 1280 // long side of the frame that a person's picture is cut from
+)
+
+// ContactSheet writes a PNG of some frames of the source beside the same frames of the derivative. It shows faces: it is
+// for the restricted side.
+func ContactSheet(ctx context.Context, cfg Config, r SheetRequest) error {
+	plan, err := readPlan(r.Plan)
+	if err != nil {
+		return err
+	}
+	picks := pickFrames(plan)
+	before, err := grab(ctx, cfg, grabRequest{path: r.In, long: sheetLong, picks: picks, first: firstOf(plan)})
+	if err != nil {
+		return err
+	}
+	after, err := grab(ctx, cfg, grabRequest{path: r.Out, long: sheetLong, picks: picks})
+	if err != nil {
+		return err
+	}
+	tick := tickOf(plan)
+	pairs := make([]sheet.Pair, len(picks))
+	for i, p := range picks {
+		pairs[i] = sheet.Pair{Before: before[p], After: after[p], Number: p, Time: float64(plan.Frames[p].PTS-plan.Frames[0].PTS) * tick}
+	}
+	title := fmt.Sprintf("%d frames, %d tracks, %s", len(plan.Frames), len(plan.Tracks), plan.Policy.Fill)
+	var png bytes.Buffer
+	if err := sheet.BeforeAfter(&png, pairs, "veil: before and after", title); err != nil {
+		return fmt.Errorf("draw contact sheet: %w", err)
+	}
+	return installFile(cfg, r.PNG, png.Bytes())
+}
+
+// SheetRequest names what a sheet is made of and where it goes.
+type SheetRequest struct {
+	In, Out, Plan string // source, derivative (contact sheet only) and plan
+	PNG           string
+}
+
+// PeopleSheet writes a PNG with one numbered picture per track, so that a person can say who is kept. It shows faces: it is
+// for the restricted side.
+func PeopleSheet(ctx context.Context, cfg Config, r SheetRequest) error {
+	plan, err := readPlan(r.Plan)
+	if err != nil {
+		return err
+	}
+	wanted := map[int][]decide.Track{}
+	var picks []int
+	for _, t := range plan.Tracks {
+		wanted[t.Best] = append(wanted[t.Best], t)
+		picks = append(picks, t.Best)
+	}
+	slices.Sort(picks)
+	picks = slices.Compact(picks)
+	frames := map[int]image.Image{}
+	g := grabRequest{path: r.In, long: peopleLong, picks: picks, first: firstOf(plan)}
+	g.each = func(i int, pic *image.RGBA) {
+		for _, t := range wanted[i] {
+			frames[t.ID] = cutFace(pic, t.BestBox, plan.Source)
+		}
+	}
+	if _, err := grab(ctx, cfg, g); err != nil {
+		return err
+	}
+	tick := tickOf(plan)
+	at := func(i int) float64 { return float64(plan.Frames[i].PTS-plan.Frames[0].PTS) * tick }
+	people := make([]sheet.Person, len(plan.Tracks))
+	for i, t := range plan.Tracks {
+		people[i] = sheet.Person{Track: t.ID, Picture: frames[t.ID], First: at(t.First), Last: at(t.Last), Seen: t.Seen, Sure: t.Sure}
+	}
+	var png bytes.Buffer
+	if err := sheet.People(&png, people, "veil: people in this clip"); err != nil {
+		return fmt.Errorf("draw people sheet: %w", err)
+	}
+	return installFile(cfg, r.PNG, png.Bytes())
+}
+
+// installFile writes a file that no other run may see half.
+func installFile(cfg Config, path string, b []byte) error {
+	s, err := openScratch(cfg.Scratch)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.install(path, b, 0o600), s.close())
+}
+
+// pickFrames chooses frames for the contact sheet: spread over those in which something is covered, or over all.
+func pickFrames(plan decide.Plan) []int {
+	var covered []int
+	for i, f := range plan.Frames {
+		if f.Whole || len(f.Regions) > 0 {
+			covered = append(covered, i)
+		}
+	}
+	if len(covered) < sheetFrames {
+		covered = covered[:0]
+		for i := range plan.Frames {
+			covered = append(covered, i)
+		}
+	}
+	n := min(sheetFrames, len(covered))
+	picks := make([]int, n)
+	for i := range picks {
+		picks[i] = covered[(2*i+1)*len(covered)/(2*n)]
+	}
+	return slices.Compact(picks)
+}
+
+// firstOf is the source frame number of the plan's first frame.
+func firstOf(plan decide.Plan) int {
+	if plan.Excerpt != nil {
+		return plan.Excerpt.First
+	}
+	return 0
+}
+
+// tickOf is the plan's time base in seconds.
+func tickOf(plan decide.Plan) float64 {
+	var r media.Rational
+	if _, err := fmt.Sscanf(plan.Source.TimeBase, "%d/%d", &r.Num, &r.Den); err != nil {
+		return 0
+	}
+	return r.Float()
+}
+
+// grabRequest asks for some frames of a file; picks rise, and count from the frame numbered first.
+type grabRequest struct {
+	path  string
+	long  int
+	picks []int
+	first int
+	each  func(i int, pic *image.RGBA) // when set, pictures are handed here and not kept
+}
+
+// grab decodes until the last frame asked for.
+func grab(ctx context.Context, cfg Config, r grabRequest) (map[int]image.Image, error) {
+	probe, err := media.Inspect(ctx, cfg.Tools, r.path, media.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	view := media.AnalysisView(probe, r.long)
+	dec, err := media.Decode(ctx, cfg.Tools, r.path, probe, view, nil)
+	if err != nil {
+		return nil, err
+	}
+	out := map[int]image.Image{}
+	buf := make([]byte, view.Layout.Size())
+	for len(out) < len(r.picks) {
+		info, err := dec.Next(buf)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, errors.Join(err, dec.Close())
+		}
+		i := info.Number - r.first
+		if _, ok := slices.BinarySearch(r.picks, i); !ok {
+			continue
+		}
+		pic, err := sheet.FromBGR(view.Layout, buf)
+		if err != nil {
+			return nil, errors.Join(err, dec.Close())
+		}
+		out[i] = pic
+		if r.each != nil {
+			r.each(i, pic)
+			out[i] = nil
+		}
+	}
+	return out, dec.Close()
+}
+
+// cutFace cuts a track's best box, and some of what is around it, out of a scaled frame.
+func cutFace(pic *image.RGBA, box [4]int, s decide.Source) image.Image {
+	fx, fy := float64(pic.Rect.Dx())/float64(s.Width), float64(pic.Rect.Dy())/float64(s.Height)
+	r := image.Rect(int(float64(box[0])*fx), int(float64(box[1])*fy), int(float64(box[0]+box[2])*fx)+1, int(float64(box[1]+box[3])*fy)+1)
+	part := sheet.Crop(pic, r)
+	own := image.NewRGBA(image.Rect(0, 0, part.Bounds().Dx(), part.Bounds().Dy()))
+	draw.Draw(own, own.Rect, part, part.Bounds().Min, draw.Src)
+	return own
+}
