@@ -46,7 +46,7 @@ func (c *analyzeCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	m := newMeter(c.Progress, a.err, p.in)
+	m := newMeter(c.Progress, a.err, base(p.in))
 	answer, err := a.analyze(ctx, pipeline.AnalyzeRequest{Config: config, In: p.in, Policy: policy, From: c.From.value(), To: c.To.value()}, p, m)
 	m.close()
 	if err != nil {
@@ -106,7 +106,7 @@ func (a *app) analyze(ctx context.Context, r pipeline.AnalyzeRequest, p paths, m
 		return analyzed{}, err
 	}
 	if p.sheet != "" {
-		if err := a.engine.sheets.people(ctx, r.Config, p.in, r.PlanOut, p.sheet); err != nil {
+		if err := a.engine.sheets.people(ctx, r.Config, pipeline.SheetRequest{In: p.in, Plan: r.PlanOut, PNG: p.sheet}); err != nil {
 			return analyzed{}, err
 		}
 	}

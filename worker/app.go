@@ -26,8 +26,8 @@ type engine struct {
 
 // sheets draws the pictures for people.
 type sheets struct {
-	contact func(ctx context.Context, c pipeline.Config, in, out, plan, png string) error
-	people  func(ctx context.Context, c pipeline.Config, in, plan, png string) error
+	contact func(context.Context, pipeline.Config, pipeline.SheetRequest) error
+	people  func(context.Context, pipeline.Config, pipeline.SheetRequest) error
 }
 
 // realEngine is the pipeline, each stage in a process of its own.

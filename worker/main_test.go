@@ -168,8 +168,8 @@ func fakeEngine() engine {
 		},
 		inner: fakeStages{},
 		sheets: sheets{
-			contact: func(_ context.Context, _ pipeline.Config, _, _, plan, png string) error { return copyFile(plan, png) },
-			people:  func(_ context.Context, _ pipeline.Config, _, plan, png string) error { return copyFile(plan, png) },
+			contact: func(_ context.Context, _ pipeline.Config, r pipeline.SheetRequest) error { return copyFile(r.Plan, r.PNG) },
+			people:  func(_ context.Context, _ pipeline.Config, r pipeline.SheetRequest) error { return copyFile(r.Plan, r.PNG) },
 		},
 	}
 }

@@ -71,7 +71,7 @@ func (a *app) single(ctx context.Context, r pipeline.Request, p paths, progress 
 		return err
 	}
 	r.Config = config
-	m := newMeter(progress, a.err, p.in)
+	m := newMeter(progress, a.err, base(p.in))
 	out, err := a.clip(ctx, r, p, m)
 	m.close()
 	if err != nil {
@@ -96,7 +96,7 @@ func (a *app) clip(ctx context.Context, r pipeline.Request, p paths, m meter) (o
 		return out, err
 	}
 	if p.sheet != "" && out.Derivative != "" {
-		if err := a.engine.sheets.contact(ctx, r.Config, p.in, out.Derivative, out.Plan, p.sheet); err != nil {
+		if err := a.engine.sheets.contact(ctx, r.Config, pipeline.SheetRequest{In: p.in, Out: out.Derivative, Plan: out.Plan, PNG: p.sheet}); err != nil {
 			return out, fmt.Errorf("clip is %s, but its contact sheet is missing: %w", out.State, err)
 		}
 	}
