@@ -46,8 +46,9 @@ func (p *lookPass) close() error {
 	}
 }
 
-// find shows the picture to the network at every size of the pass. Boxes are in the picture's pixels.
-func (p *lookPass) find(ctx context.Context, picture gocv.Mat) ([]track.Detection, error) {
+// find shows the picture to the network at every size of the pass, and turned where that is wanted. Boxes are in the picture's
+// pixels.
+func (p *lookPass) find(ctx context.Context, picture gocv.Mat, turned bool) ([]track.Detection, error) {
 	var d *netDetector
 	select {
 	case d = <-p.detectors:
@@ -66,7 +67,14 @@ func (p *lookPass) find(ctx context.Context, picture gocv.Mat) ([]track.Detectio
 			all = append(all, f)
 		}
 	}
-	if len(p.sizes) > 1 {
+	if turned {
+		faces, err := findTurned(d, picture, p.turning, p.size(p.turning.long, picture.Cols(), picture.Rows()))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, faces...)
+	}
+	if turned || len(p.sizes) > 1 {
 		all = suppress(all, d.net.maxIoU)
 	}
 	out := make([]track.Detection, len(all))
@@ -120,7 +128,8 @@ func (l *looker) look(ctx context.Context, j job) Result {
 		if j.index%p.every != 0 && !r.Motion.Cut {
 			continue
 		}
-		faces, err := p.find(ctx, j.picture.mat)
+		turned := p.turning.every > 0 && (j.index%p.turning.every == 0 || r.Motion.Cut)
+		faces, err := p.find(ctx, j.picture.mat, turned)
 		if err != nil {
 			r.Err = fmt.Errorf("look at frame %d: %w", j.index, err)
 			return r

@@ -15,6 +15,7 @@ type pass struct {
 	every     int // frames
 	// maxGrow is how much a small picture may be enlarged to reach a long side.
 	maxGrow float64
+	turning turning
 }
 
 // recipe is who looks at what.
@@ -30,11 +31,13 @@ type recipe struct {
 var recipes = map[string]map[string]recipe{
 	PurposeAnalyze: {
 		EffortThorough: {motion: true, passes: []pass{
-			{network: YuNet, longs: []int{1536, 640, 256}, threshold: 0.3, every: 1, maxGrow: 2},
+			{network: YuNet, longs: []int{1536, 640, 256}, threshold: 0.3, every: 1, maxGrow: 2,
+				turning: turning{long: 640, threshold: 0.5, every: 6}},
 			{network: CenterFace, longs: []int{1536, 512}, threshold: 0.12, every: 5, maxGrow: 1.5},
 		}},
 		EffortFast: {motion: true, passes: []pass{
-			{network: YuNet, longs: []int{1024, 256}, threshold: 0.3, every: 1, maxGrow: 2},
+			{network: YuNet, longs: []int{1024, 256}, threshold: 0.3, every: 1, maxGrow: 2,
+				turning: turning{long: 640, threshold: 0.5, every: 12}},
 			{network: CenterFace, longs: []int{1024}, threshold: 0.12, every: 12, maxGrow: 1.5},
 		}},
 	},
@@ -77,14 +80,17 @@ func (r recipe) long() int {
 // sizes gives the sizes at which a pass looks at pictures of the given size: each long side, but no picture enlarged by more
 // than maxGrow, and none twice.
 func (p pass) sizes(width, height int) []image.Point {
-	long := float64(max(width, height))
 	var sizes []image.Point
 	for _, l := range p.longs {
-		scale := min(float64(l)/long, p.maxGrow)
-		size := image.Pt(max(int(math.Round(float64(width)*scale)), 1), max(int(math.Round(float64(height)*scale)), 1))
-		if !slices.Contains(sizes, size) {
+		if size := p.size(l, width, height); !slices.Contains(sizes, size) {
 			sizes = append(sizes, size)
 		}
 	}
 	return sizes
+}
+
+// size is the size that a picture has at a long side, if it is not enlarged by more than maxGrow.
+func (p pass) size(long, width, height int) image.Point {
+	scale := min(float64(long)/float64(max(width, height)), p.maxGrow)
+	return image.Pt(max(int(math.Round(float64(width)*scale)), 1), max(int(math.Round(float64(height)*scale)), 1))
 }
