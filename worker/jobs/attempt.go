@@ -96,14 +96,21 @@ func (a *Attempt) beat(ctx context.Context) {
 func (a *Attempt) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTry)
 	defer cancel()
-	s, _, err := a.q.load(ctx, a.job.ID)
-	if errors.Is(err, ErrNotFound) {
-		return ErrEpochLost
-	}
+	s, _, err := a.reload(ctx)
 	if err != nil {
 		return err
 	}
 	return a.owns(s)
+}
+
+// reload reads the record as it now is. One that is gone, or that only a newer build can read, is not this attempt's.
+func (a *Attempt) reload(ctx context.Context) (State, uint64, error) {
+	s, rev, err := a.q.load(ctx, a.job.ID)
+	var newer *NewerError
+	if errors.Is(err, ErrNotFound) || errors.As(err, &newer) {
+		err = ErrEpochLost
+	}
+	return s, rev, err
 }
 
 // owns holds a record against the claim.
@@ -133,14 +140,10 @@ func (a *Attempt) edit(ctx context.Context, change func(*State) error) error {
 			return err
 		}
 		if err != nil {
-			next, rev, err = a.q.load(ctx, a.job.ID)
-			if errors.Is(err, ErrNotFound) {
-				return ErrEpochLost
+			if next, rev, err = a.reload(ctx); err == nil {
+				err = a.owns(next)
 			}
 			if err != nil {
-				return err
-			}
-			if err := a.owns(next); err != nil {
 				return err
 			}
 			// An own write whose answer was given up on has arrived late.
@@ -170,7 +173,10 @@ func (a *Attempt) SavePlan(ctx context.Context, sha256 string) error {
 	})
 }
 
-var errNoDigest = errors.New("not a SHA-256 in hex")
+var (
+	errNoDigest = errors.New("not a SHA-256 in hex")
+	errNoCode   = errors.New("a finding must be a plain code: it travels in events")
+)
 
 // Commit decides who publishes: from here on no cancel and no other attempt can win. Everything that r names must lie under
 // the attempt's restricted prefix, read back and signed. The error is ErrEpochLost or ErrCancelled where this attempt lost.
@@ -180,6 +186,11 @@ func (a *Attempt) Commit(ctx context.Context, r Result) error {
 	}
 	if !isHex(r.Envelope, 64) {
 		return fmt.Errorf("commit %s: %w", a.job.ID, errNoDigest)
+	}
+	for _, f := range r.Findings {
+		if !ValidID(f) {
+			return fmt.Errorf("commit %s: %w", a.job.ID, errNoCode)
+		}
 	}
 	a.mu.Lock()
 	cause := a.cause

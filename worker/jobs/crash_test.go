@@ -72,7 +72,7 @@ func TestWorkerDiesAtEachStep(t *testing.T) {
 			c.do(t.Context(), t, q, a)
 			die(a)
 			if c.finds == "answer" {
-				none(t, other, 2*testAckWait)
+				none(t, other, testAckWait*3/2)
 			} else {
 				takeOver(t, next(t, other), c.finds)
 			}
@@ -158,6 +158,7 @@ func reconciling(t *testing.T, queues ...*Queue) {
 // TestLostMessages takes the messages of unfinished jobs away, within the window in which the server swallows a message id
 // that it knows: each is published again, and a job with an answer is not.
 func TestLostMessages(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	q := h.queue()
 	submit(t, q, "done", "queued", "committing", "running")

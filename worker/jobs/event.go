@@ -116,7 +116,7 @@ func (q *Queue) ensureAnswer(ctx context.Context, s State) error {
 }
 
 // Follow calls each for the events of one job, or of all with an empty id, first those stored since, then the new ones, until
-// each returns false or ctx ends, which is no error of its own.
+// each returns false or ctx ends, whose error it then returns. A zero since means all that are kept.
 func (q *Queue) Follow(ctx context.Context, id string, since time.Time, each func(Event) bool) error {
 	subject := "event.*"
 	if id != "" {

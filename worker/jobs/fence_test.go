@@ -12,6 +12,7 @@ import (
 
 // TestTwoWorkersOneMessage lets two claim the same message from the same state: the compare-and-set lets one through.
 func TestTwoWorkersOneMessage(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	q, other := h.queue(), h.queue()
 	for i := range 20 {
@@ -111,6 +112,7 @@ func TestStaleWorkerSaysNothing(t *testing.T) {
 // TestHeartbeatStopsWithTheEpoch stalls a worker and wakes it again: its heartbeat finds the other epoch before it says
 // anything, and ends the work.
 func TestHeartbeatStopsWithTheEpoch(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	q, other := h.queue(), h.queue()
 	submit(t, q, "one")
@@ -133,6 +135,7 @@ func TestHeartbeatStopsWithTheEpoch(t *testing.T) {
 
 // TestHeartbeatKeepsTheJob works for three times AckWait: nobody else gets the job.
 func TestHeartbeatKeepsTheJob(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	q, other := h.queue(), h.queue()
 	submit(t, q, "one")
@@ -156,6 +159,7 @@ func TestHeartbeatKeepsTheJob(t *testing.T) {
 // TestRetryWhileTheOldAttemptRuns cancels and retries before the running worker notices: the message belongs to the new
 // generation, and the old attempt leaves it alone.
 func TestRetryWhileTheOldAttemptRuns(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	q := h.queue()
 	submit(t, q, "one")

@@ -18,7 +18,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	testAckWait = 1200 * time.Millisecond
+	testAckWait = 1000 * time.Millisecond
 	patience    = 20 * time.Second // before a test gives up waiting
 	digest      = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 )
@@ -54,7 +54,7 @@ func (h *house) start() {
 
 func (h *house) connect() *nats.Conn {
 	h.t.Helper()
-	nc, err := h.srv.Connect(nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	nc, err := h.srv.Connect(nats.MaxReconnects(-1), nats.ReconnectBufSize(-1))
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -67,7 +67,9 @@ type Queue struct {
 	turn      chan struct{} // holds one token: who has it polls
 }
 
-// Open binds to what Setup made; AckWait is what the server has. The connection stays the caller's. Close it.
+// Open binds to what Setup made; AckWait is what the server has. The connection stays the caller's; a worker's should be made
+// with nats.MaxReconnects(-1), and with nats.ReconnectBufSize(-1), so that no word waits in a buffer until it is stale. Close
+// the queue.
 func Open(ctx context.Context, nc *nats.Conn, o Options) (*Queue, error) {
 	q := &Queue{nc: nc, woken: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
 	q.turn <- struct{}{}

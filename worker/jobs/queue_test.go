@@ -20,6 +20,17 @@ func TestReleasedJob(t *testing.T) {
 		t.Fatalf("claimed as %+v", s)
 	}
 	a.Progress("analyze", 40)
+	answer := make(chan State, 1)
+	go func() {
+		s, err := q.Await(context.Background(), "one")
+		if err != nil {
+			t.Error(err)
+		}
+		answer <- s
+	}()
+	if err := a.Commit(ctx, Result{Outcome: Held, Envelope: digest, Findings: []string{"face of Max Mustermann"}}); err == nil {
+		t.Error("committed a finding that is no code")
+	}
 	if err := a.SavePlan(ctx, digest); err != nil {
 		t.Fatal(err)
 	}
@@ -27,6 +38,9 @@ func TestReleasedJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	settle(t, a, nil, FateAnswered)
+	if s := <-answer; s.Phase != Released {
+		t.Errorf("waited for %s", s.Phase)
+	}
 	s := wantPhase(t, q, "one", Released)
 	if s.Plan == nil || s.Plan.Epoch != 1 || s.Result.Epoch != 1 || s.Result.Envelope != digest {
 		t.Errorf("the record lost the plan or the result: %+v", s)
@@ -82,6 +96,7 @@ func TestHeldThenDecided(t *testing.T) {
 }
 
 func TestSameIDAgain(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	q := h.queue()
 	submit(t, q, "one", "one")
@@ -155,6 +170,7 @@ func TestIdleWorkerIsWokenAtOnce(t *testing.T) {
 }
 
 func TestCancelWins(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	q := h.queue()
 	submit(t, q, "waiting", "running")
@@ -205,6 +221,7 @@ func TestCommitWinsOverCancel(t *testing.T) {
 
 // TestCancelRacesCommit lets both go at once, many times: exactly one wins.
 func TestCancelRacesCommit(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	q, other := h.queue(), h.queue()
 	won := map[bool]int{}

@@ -114,6 +114,34 @@ func (q *Queue) States(ctx context.Context, each func(State) bool) error {
 	}
 }
 
+// Await waits until a job has its answer.
+func (q *Queue) Await(ctx context.Context, id string) (State, error) {
+	if _, err := q.State(ctx, id); err != nil {
+		return State{}, err
+	}
+	w, err := q.kv.Watch(ctx, id, jetstream.IgnoreDeletes())
+	if err != nil {
+		return State{}, fmt.Errorf("watch %s: %w", id, err)
+	}
+	defer func() { _ = w.Stop() }()
+	for {
+		select {
+		case <-ctx.Done():
+			return State{}, ctx.Err()
+		case e, ok := <-w.Updates():
+			if !ok {
+				return State{}, fmt.Errorf("watch %s: %w", id, errWatchEnded)
+			}
+			if e == nil {
+				continue
+			}
+			if s, err := parseState(e.Value()); err != nil || s.Phase.Final() {
+				return s, err
+			}
+		}
+	}
+}
+
 var errWatchEnded = errors.New("the server ended the watch")
 
 // Depth is how many wake-ups of each priority wait or are being worked on.

@@ -55,6 +55,7 @@ func slow(begun chan<- string, finish <-chan struct{}) Process {
 }
 
 func TestSoftStopFinishesWhatRuns(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	q := h.queue()
 	submit(t, q, "one", "two", "three")
@@ -141,11 +142,13 @@ func TestAdmission(t *testing.T) {
 
 // TestServerRestarts takes the server away in the middle of the work, for longer than AckWait: the job ends with one answer.
 func TestServerRestarts(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	srv, err := embedded.Start(embedded.Options{Dir: dir})
 	must(t, err)
 	defer func() { srv.Close() }()
-	nc, err := nats.Connect(srv.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	nc, err := nats.Connect(srv.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond),
+		nats.ReconnectBufSize(-1))
 	must(t, err)
 	defer nc.Close()
 	_, err = Setup(t.Context(), nc, SetupOptions{AckWait: testAckWait})
@@ -184,6 +187,7 @@ func atoi(t *testing.T, s string) (n int) {
 // TestNewerVersionsWait puts a job and a record of the next version into the queue: this build hands both back, changes
 // nothing and counts nothing.
 func TestNewerVersionsWait(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	q := h.queue(func(o *Options) { o.NewerDelay = 50 * time.Millisecond })
 	ctx := t.Context()
@@ -210,6 +214,7 @@ func TestNewerVersionsWait(t *testing.T) {
 
 // TestPlainMessages publishes jobs without Submit.
 func TestPlainMessages(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	q := h.queue()
 	ctx := t.Context()

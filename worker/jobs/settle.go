@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"regexp"
 	"time"
 )
 
@@ -143,7 +144,7 @@ func handedBack(s *State) error {
 func (a *Attempt) failed(err error) func(*State) error {
 	return func(s *State) error {
 		s.Phase, s.Failures = Failed, s.Failures+1
-		s.because(a.q.o.Classify(err), detail(err))
+		s.because(a.q.cause(err), detail(err))
 		return nil
 	}
 }
@@ -165,7 +166,7 @@ func (a *Attempt) retry(ctx context.Context, err error) error {
 		if waits {
 			delay = later.delay
 		}
-		s.because(a.q.o.Classify(err), detail(err))
+		s.because(a.q.cause(err), detail(err))
 		switch {
 		case s.Phase == Committing:
 		case s.Failures >= a.q.o.MaxFailures && !waits:
@@ -182,11 +183,22 @@ func (a *Attempt) retry(ctx context.Context, err error) error {
 		return a.close(ctx)
 	}
 	e := a.q.event(a.State(), EventRetrying)
-	cause := a.q.o.Classify(err)
+	cause := a.q.cause(err)
 	e.Code, e.Remedy = cause.Code, cause.Remedy
 	a.q.tell(ctx, e)
 	return a.giveBack(ctx, delay)
 }
+
+// cause is what the world is told of an error. A code that is none could hold anything.
+func (q *Queue) cause(err error) Cause {
+	c := q.o.Classify(err)
+	if !code.MatchString(c.Code) {
+		c.Code = CodeInternal
+	}
+	return c
+}
+
+var code = regexp.MustCompile(`^[a-z0-9_]{1,64}$`)
 
 const maxDetailBytes = 2000
 
@@ -213,7 +225,7 @@ func (a *Attempt) close(ctx context.Context) error {
 // closeCancelled sees the message of a cancelled job off, unless it was begun anew meanwhile: then the message is the new
 // generation's.
 func (a *Attempt) closeCancelled(ctx context.Context) error {
-	s, _, err := a.q.load(ctx, a.job.ID)
+	s, _, err := a.reload(ctx)
 	if err != nil {
 		return err
 	}
@@ -241,7 +253,7 @@ func (a *Attempt) giveBack(ctx context.Context, delay time.Duration) error {
 // confirm makes sure, directly before a word to the server, that nobody else has the job: a late word would hit the newer
 // attempt.
 func (a *Attempt) confirm(ctx context.Context) error {
-	s, _, err := a.q.load(ctx, a.job.ID)
+	s, _, err := a.reload(ctx)
 	if err != nil {
 		return err
 	}

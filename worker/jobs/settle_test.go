@@ -75,6 +75,7 @@ func commits(p Phase) func(context.Context, *Attempt) error {
 }
 
 func TestFailuresEndInDeadLetters(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	q := h.queue()
 	submit(t, q, "one")
@@ -123,6 +124,7 @@ func TestFailuresEndInDeadLetters(t *testing.T) {
 
 // TestWorkerDeathsCountApart lets workers die over a job more often than a clip may fail.
 func TestWorkerDeathsCountApart(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	q := h.queue(func(o *Options) { o.MaxFailures, o.MaxDeaths = 1, 3 })
 	submit(t, q, "one")

@@ -17,6 +17,7 @@ import (
 )
 
 func TestSetup(t *testing.T) {
+	t.Parallel()
 	h := &house{t: t, dir: t.TempDir()}
 	h.start()
 	defer func() { h.srv.Close() }()
@@ -125,6 +126,7 @@ func TestSyncMode(t *testing.T) {
 // TestNothingLeaks plants words in every free field of jobs that end in every way, and looks for them, and for what errors
 // say, in events, dead letters and advisories; and holds every event against its schema.
 func TestNothingLeaks(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	q := h.queue(func(o *Options) { o.MaxFailures = 1 })
 	var heard []string

@@ -84,6 +84,7 @@ func (s *shelf) process(ctx context.Context, a *Attempt) error {
 // TestStorm runs 200 jobs over four workers that are killed at random and replaced, while others cancel: each job gets
 // exactly one answer, and each released one exactly one result.
 func TestStorm(t *testing.T) {
+	t.Parallel()
 	const jobs, workers, kills = 200, 4, 40
 	h := newHouse(t)
 	q := h.queue()
