@@ -126,6 +126,7 @@ func (s *Sweep) start(ctx context.Context, f *Finder) error {
 		})
 	}
 	s.running.Go(s.collect)
+	trim() // what loading the networks took
 	return nil
 }
 
