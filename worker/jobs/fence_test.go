@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"veil/worker/jobs/embedded"
 )
 
 // TestTwoWorkersOneMessage lets two claim the same message from the same state: the compare-and-set lets one through.
@@ -182,4 +184,75 @@ func TestRetryWhileTheOldAttemptRuns(t *testing.T) {
 	}
 	commit(t, b, Released)
 	settle(t, b, nil, FateAnswered)
+}
+
+// TestLateWord stalls a worker between its last write and its word to the server, until the job is somebody else's: the word
+// is never said.
+func TestLateWord(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	q, other := h.queue(), h.queue()
+	submit(t, q, "given-back", "failed")
+	ctx := t.Context()
+	a, b := next(t, q), next(t, q)
+	must(t, a.edit(ctx, handedBack))
+	must(t, b.edit(ctx, b.failed(errClip)))
+	_, err := q.Retry(ctx, "failed", RetryOptions{}) // its message is the new generation's from now on
+	must(t, err)
+	c, d := next(t, other), next(t, other)
+	if c.State().Deaths != 0 || d.State().Deaths != 0 {
+		t.Errorf("claimed as %+v and %+v", c.State(), d.State())
+	}
+	w := h.tap()
+	if err := a.giveBack(ctx, 0); !errors.Is(err, ErrEpochLost) {
+		t.Errorf("the late nak ended with %v", err)
+	}
+	if err := b.close(ctx); !errors.Is(err, ErrEpochLost) {
+		t.Errorf("the late term ended with %v", err)
+	}
+	if words := w.said(); len(words) != 0 {
+		t.Errorf("the late workers said %v", words)
+	}
+	for _, x := range []*Attempt{c, d} {
+		x.Begin(ctx)
+		commit(t, x, Released)
+		settle(t, x, nil, FateAnswered)
+	}
+}
+
+// BenchmarkJob takes one job after the other from submission to answer, with every write synced to disk: what the queue
+// itself costs.
+func BenchmarkJob(b *testing.B) {
+	srv, err := embedded.Start(embedded.Options{Dir: b.TempDir(), Listen: -1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer srv.Close()
+	nc, err := srv.Connect()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer nc.Close()
+	if _, err := Setup(b.Context(), nc, SetupOptions{}); err != nil {
+		b.Fatal(err)
+	}
+	q, err := Open(b.Context(), nc, Options{Validator: Validator{AnySource: true}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = q.Close() }()
+	for n := 0; b.Loop(); n++ {
+		if _, err := q.Submit(b.Context(), job(fmt.Sprint(n))); err != nil {
+			b.Fatal(err)
+		}
+		a, err := q.Next(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		ctx := a.Begin(b.Context())
+		err = a.Commit(ctx, Result{Outcome: Released, Envelope: digest})
+		if fate, settleErr := a.Settle(ctx, err); fate != FateAnswered || settleErr != nil {
+			b.Fatal(fate, settleErr)
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -235,6 +236,7 @@ func TestCancelRacesCommit(t *testing.T) {
 			_, err := other.Cancel(context.Background(), id)
 			cancelled <- err
 		}()
+		time.Sleep(rand.N(1500 * time.Microsecond))
 		commitErr := a.Commit(t.Context(), Result{Outcome: Released, Envelope: digest})
 		cancelErr := <-cancelled
 		if (commitErr == nil) == (cancelErr == nil) {

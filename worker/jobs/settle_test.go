@@ -9,44 +9,46 @@ import (
 	"time"
 )
 
+// fates are the ways in which an attempt can end.
+var fates = map[string]struct {
+	work  func(ctx context.Context, a *Attempt) error
+	fate  Fate
+	phase Phase
+	word  string
+	count [3]int // attempts, failures, deaths
+	code  string
+}{
+	"released": {commits(Released), FateAnswered, Released, "+ACK", [3]int{1, 0, 0}, ""},
+	"held":     {commits(Held), FateAnswered, Held, "+ACK", [3]int{1, 0, 0}, ""},
+	"permanent": {func(context.Context, *Attempt) error { return Permanent(errClip) },
+		FateDead, Failed, "+TERM", [3]int{1, 1, 0}, "unreadable"},
+	"plain error": {func(context.Context, *Attempt) error { return errClip },
+		FateRetry, Queued, "-NAK", [3]int{1, 1, 0}, "unreadable"},
+	"not the clip's fault": {func(context.Context, *Attempt) error { return RetryAfter(time.Hour, errClip) },
+		FateRetry, Queued, "-NAK", [3]int{1, 0, 0}, "unreadable"},
+	"ended without a result": {func(context.Context, *Attempt) error { return nil },
+		FateRetry, Queued, "-NAK", [3]int{1, 1, 0}, CodeInternal},
+	"shutdown": {func(_ context.Context, a *Attempt) error { a.Stop(); return Permanent(errClip) },
+		FateStopping, Queued, "-NAK", [3]int{0, 0, 0}, ""},
+	"shutdown after the result is out": {func(ctx context.Context, a *Attempt) error {
+		err := commits(Released)(ctx, a)
+		a.Stop()
+		return err
+	}, FateAnswered, Released, "+ACK", [3]int{1, 0, 0}, ""},
+	"shutdown after the commit": {func(ctx context.Context, a *Attempt) error {
+		_ = commits(Released)(ctx, a)
+		a.Stop()
+		return context.Canceled
+	}, FateStopping, Committing, "-NAK", [3]int{1, 0, 0}, ""},
+	"error after the commit": {func(ctx context.Context, a *Attempt) error {
+		_ = commits(Released)(ctx, a)
+		return errClip
+	}, FateRetry, Committing, "-NAK", [3]int{1, 1, 0}, "unreadable"},
+}
+
 // TestEachFate settles one job by each error there is, and looks at record, word to the server, event and letter.
 func TestEachFate(t *testing.T) {
-	cases := map[string]struct {
-		work  func(ctx context.Context, a *Attempt) error
-		fate  Fate
-		phase Phase
-		word  string
-		count [3]int // attempts, failures, deaths
-		code  string
-	}{
-		"released": {commits(Released), FateAnswered, Released, "+ACK", [3]int{1, 0, 0}, ""},
-		"held":     {commits(Held), FateAnswered, Held, "+ACK", [3]int{1, 0, 0}, ""},
-		"permanent": {func(context.Context, *Attempt) error { return Permanent(errClip) },
-			FateDead, Failed, "+TERM", [3]int{1, 1, 0}, "unreadable"},
-		"plain error": {func(context.Context, *Attempt) error { return errClip },
-			FateRetry, Queued, "-NAK", [3]int{1, 1, 0}, "unreadable"},
-		"not the clip's fault": {func(context.Context, *Attempt) error { return RetryAfter(time.Hour, errClip) },
-			FateRetry, Queued, "-NAK", [3]int{1, 0, 0}, "unreadable"},
-		"ended without a result": {func(context.Context, *Attempt) error { return nil },
-			FateRetry, Queued, "-NAK", [3]int{1, 1, 0}, CodeInternal},
-		"shutdown": {func(_ context.Context, a *Attempt) error { a.Stop(); return Permanent(errClip) },
-			FateStopping, Queued, "-NAK", [3]int{0, 0, 0}, ""},
-		"shutdown after the result is out": {func(ctx context.Context, a *Attempt) error {
-			err := commits(Released)(ctx, a)
-			a.Stop()
-			return err
-		}, FateAnswered, Released, "+ACK", [3]int{1, 0, 0}, ""},
-		"shutdown after the commit": {func(ctx context.Context, a *Attempt) error {
-			_ = commits(Released)(ctx, a)
-			a.Stop()
-			return context.Canceled
-		}, FateStopping, Committing, "-NAK", [3]int{1, 0, 0}, ""},
-		"error after the commit": {func(ctx context.Context, a *Attempt) error {
-			_ = commits(Released)(ctx, a)
-			return errClip
-		}, FateRetry, Committing, "-NAK", [3]int{1, 1, 0}, "unreadable"},
-	}
-	for name, c := range cases {
+	for name, c := range fates {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHouse(t)

@@ -148,25 +148,7 @@ func TestNothingLeaks(t *testing.T) {
 	must(t, err)
 	strict := h.queue(func(o *Options) { o.Validator.Sources = []string{"elsewhere"} })
 	for range 6 {
-		a := next(t, q)
-		ctx := a.Begin(t.Context())
-		a.Progress("analyze", 20)
-		canary := errors.New("decode canary.mp4: broken")
-		switch a.Job().ID {
-		case "released", "held":
-			commit(t, a, Phase(a.Job().ID))
-			settle(t, a, nil, FateAnswered)
-		case "failed":
-			settle(t, a, canary, FateDead)
-		case "permanent":
-			settle(t, a, Permanent(canary), FateDead)
-		case "later":
-			settle(t, a, RetryAfter(time.Hour, canary), FateRetry)
-		case "cancelled":
-			_, err := q.Cancel(ctx, "cancelled")
-			must(t, err)
-			settle(t, a, nil, FateCancelled)
-		}
+		endAsNamed(t, q, next(t, q))
 	}
 	none(t, strict, 300*time.Millisecond)
 	wantPhase(t, q, "rejected", Rejected)
@@ -188,5 +170,28 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	if len(heard) < 25 {
 		t.Errorf("only %d messages were heard", len(heard))
+	}
+}
+
+// endAsNamed ends a job in the way that its id says.
+func endAsNamed(t *testing.T, q *Queue, a *Attempt) {
+	t.Helper()
+	ctx := a.Begin(t.Context())
+	a.Progress("analyze", 20)
+	canary := errors.New("decode canary.mp4: broken")
+	switch a.Job().ID {
+	case "released", "held":
+		commit(t, a, Phase(a.Job().ID))
+		settle(t, a, nil, FateAnswered)
+	case "failed":
+		settle(t, a, canary, FateDead)
+	case "permanent":
+		settle(t, a, Permanent(canary), FateDead)
+	case "later":
+		settle(t, a, RetryAfter(time.Hour, canary), FateRetry)
+	case "cancelled":
+		_, err := q.Cancel(ctx, "cancelled")
+		must(t, err)
+		settle(t, a, nil, FateCancelled)
 	}
 }
