@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -73,6 +74,10 @@ func checkInput(path *string) error {
 		return usagef("give its whole path", "input cannot be found: %s", plain(err))
 	}
 	*path = abs
+	if !utf8.ValidString(abs) {
+		// A path travels to the stages' processes as JSON, which has no other bytes.
+		return usagef("rename it", "input has a name that is not UTF-8")
+	}
 	info, err := os.Stat(abs)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
