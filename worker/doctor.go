@@ -25,8 +25,9 @@ type doctorCmd struct{}
 // health is what doctor found.
 type health struct {
 	Build    buildInfo   `json:"build"`
-	Tools    media.Tools `json:"tools"`
-	FFmpeg   string      `json:"ffmpeg,omitempty"`
+	FFmpeg   string      `json:"ffmpeg,omitempty"`  // path
+	FFprobe  string      `json:"ffprobe,omitempty"` // path
+	Version  string      `json:"ffmpeg_version,omitempty"`
 	Engines  enginesInfo `json:"engines"`
 	Models   []weight    `json:"models"`
 	Folder   string      `json:"models_folder,omitempty"`
@@ -91,17 +92,18 @@ func (h *health) advise(remedy, format string, args ...any) {
 
 // programs finds ffmpeg and ffprobe and asks for the encoders that every derivative needs.
 func (h *health) programs(ctx context.Context, a *app) {
-	var err error
-	if h.Tools, err = a.tools(); err != nil {
-		h.lacks("run `make deps`", "%s", err)
+	tools, err := a.tools()
+	if err != nil {
+		h.lacks("run `make deps`", "%s", asFailure(err).Detail)
 		return
 	}
-	if h.FFmpeg, err = h.Tools.Versions(ctx); err != nil {
+	h.FFmpeg, h.FFprobe = tools.FFmpeg, tools.FFprobe
+	if h.Version, err = tools.Versions(ctx); err != nil {
 		h.lacks("run `make deps`", "ffmpeg does not run")
 		return
 	}
 	var list bytes.Buffer
-	cmd := media.Command(ctx, h.Tools.FFmpeg, "-hide_banner", "-loglevel", "quiet", "-encoders")
+	cmd := media.Command(ctx, tools.FFmpeg, "-hide_banner", "-loglevel", "quiet", "-encoders")
 	cmd.Stdout = &list
 	child, err := media.StartChild(cmd)
 	if err == nil {
@@ -186,8 +188,8 @@ func (a *app) printHealth(h *health) {
 	}
 	line("veil", "%s (%s)", h.Build.Revision, h.Build.Go)
 	if h.FFmpeg != "" {
-		line("ffmpeg", "%s (%s)", h.FFmpeg, h.Tools.FFmpeg)
-		line("ffprobe", "%s", h.Tools.FFprobe)
+		line("ffmpeg", "%s (%s)", h.Version, h.FFmpeg)
+		line("ffprobe", "%s", h.FFprobe)
 	}
 	if h.Engines.OpenCV != "" {
 		line("opencv", "%s", h.Engines.OpenCV)

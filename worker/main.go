@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -84,13 +85,15 @@ func run(ctx context.Context, args []string, s streams, e engine) (code int) {
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
-		g.JSON = g.JSON || slices.Contains(args, "--json")
+		// The parse may have ended before it came to --json.
+		env, _ := strconv.ParseBool(os.Getenv("VEIL_JSON"))
+		g.JSON = g.JSON || env || slices.Contains(args, "--json")
 		return a.fail("", usagef("see `veil --help`", "%s", err))
 	}
 	err = command.Run()
-	var code2 status
-	if errors.As(err, &code2) {
-		return int(code2)
+	var told status
+	if errors.As(err, &told) {
+		return int(told)
 	}
 	if err != nil {
 		return a.fail("", err)

@@ -19,14 +19,15 @@ type meter interface {
 	close()
 }
 
-// newMeter gives the meter for a mode: "auto" is a bar where w is a terminal and silence elsewhere.
+// newMeter gives the meter for a mode, with the clip's name as it is shown: "auto" is a bar where w is a terminal and silence
+// elsewhere.
 func newMeter(mode string, w io.Writer, clip string) meter {
 	switch mode {
 	case "json":
-		return &lines{enc: json.NewEncoder(w), clip: base(clip)}
+		return &lines{enc: json.NewEncoder(w), clip: clip}
 	case "auto":
 		if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-			return &bars{w: f, clip: base(clip)}
+			return &bars{w: f, clip: clip}
 		}
 	}
 	return silence{}

@@ -28,7 +28,7 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	m := newMeter(c.Progress, a.err, c.Out)
+	m := newMeter(c.Progress, a.err, base(c.Out))
 	defer m.close()
 	if err := c.belongs(ctx, m); err != nil {
 		return about(c.Original, err)
