@@ -118,17 +118,17 @@ func planFor(r AnalyzeRequest, probe *media.Probe, seen analysis) (decide.Plan, 
 	})
 	var damage *decide.DamageError
 	if errors.As(err, &damage) {
-		return decide.Plan{}, fmt.Errorf("%w: %s", damageKind(damage.Why), damage)
+		return decide.Plan{}, damaged(damage)
 	}
 	return plan, err
 }
 
-// damageKind tells time stamps that make no sense from pictures that are broken.
-func damageKind(why string) error {
-	if why == media.WhyTimestamp {
-		return media.ErrTimestamps
+// damaged tells time stamps that make no sense from pictures that are broken.
+func damaged(d *decide.DamageError) error {
+	if d.Why == media.WhyTimestamp {
+		return fmt.Errorf("%w: %w", media.ErrTimestamps, d)
 	}
-	return media.ErrDamaged
+	return fmt.Errorf("%w: %w", media.ErrDamaged, d)
 }
 
 // look decodes the clip and hands every frame inside the excerpt to the detectors.
@@ -239,6 +239,10 @@ func (f *feeder) step(ctx context.Context, dec *media.Decoder) (bool, error) {
 	if f.request.To != nil && at >= *f.request.To-epsilon {
 		f.sweep.Return(pic)
 		return false, nil
+	}
+	if info.Damaged && f.request.Policy.Damage != "mask" {
+		f.sweep.Return(pic)
+		return false, damaged(&decide.DamageError{Frame: len(f.infos), Why: info.Why})
 	}
 	f.infos = append(f.infos, info)
 	return true, f.sweep.Submit(ctx, pic)

@@ -134,16 +134,18 @@ func (v *verifier) checkStreams() {
 	v.note(checkStreams, fmt.Sprintf("one video stream %dx%d %s, %d audio", l.Width, l.Height, l.Format, audio), faults)
 }
 
+// aspectSlack is how far, as a share, a sample aspect ratio may be rounded: H.264 has 16 bits for each side of it.
+const aspectSlack = 1e-3
+
 // sameAspect compares sample aspect ratios; unknown is square.
 func sameAspect(a, b media.Rational) bool {
-	square := func(r media.Rational) media.Rational {
+	value := func(r media.Rational) float64 {
 		if r.Num <= 0 || r.Den <= 0 {
-			return media.Rational{Num: 1, Den: 1}
+			return 1
 		}
-		return r
+		return r.Float()
 	}
-	a, b = square(a), square(b)
-	return a.Num*b.Den == b.Num*a.Den
+	return math.Abs(value(a)/value(b)-1) < aspectSlack
 }
 
 // pair is one frame of the original, turned into what it should have become, and what the derivative shows.

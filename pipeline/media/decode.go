@@ -34,7 +34,7 @@ type FrameInfo struct {
 	Digest string
 	// Damaged marks a frame that may show something else than was recorded: from a decode error or corrupt mark to the
 	// next clean key frame, and where time stamps fail. Why names the first cause: "decoder", "corrupt", "container",
-	// "lost", "timestamp".
+	// "timestamp".
 	Damaged bool
 	Key     bool
 	Why     string
@@ -51,11 +51,9 @@ type Decoder struct {
 	frames   *nut.Reader
 	view     View
 	probe    *Probe
-	excerpt  *Range
-	ctx      context.Context
+	cause    func() error // why the context ended, nil while it has not
 	in       *os.File
 	passed   int // frames handed over
-	source   int // frames of the source that were seen
 	firstNUT int64
 	firstPTS int64
 	lastPTS  int64
@@ -79,9 +77,10 @@ func Decode(ctx context.Context, t Tools, path string, p *Probe, v View, r *Rang
 	if err != nil {
 		return nil, err
 	}
-	d := &Decoder{view: v, probe: p, excerpt: r, ctx: ctx, in: in, logDone: make(chan struct{}), paired: true}
-	d.log = newDecodeLog(p, t.DecoderThreads)
-	if err := d.start(t); err != nil {
+	d := &Decoder{view: v, probe: p, in: in, logDone: make(chan struct{}), paired: true}
+	d.cause = func() error { return context.Cause(ctx) }
+	d.log = newDecodeLog(p, t.DecoderThreads, r)
+	if err := d.start(Command(ctx, t.FFmpeg, decodeArgs(t, p, v, r)...)); err != nil {
 		in.Close()
 		return nil, fmt.Errorf("decode: %w", err)
 	}
@@ -95,7 +94,8 @@ func decodeArgs(t Tools, p *Probe, v View, r *Range) []string {
 	args = append(args, "-copyts", "-noautorotate", "-threads", strconv.Itoa(t.DecoderThreads),
 		"-i", childInput, "-autoscale", "0", "-map", "0:"+strconv.Itoa(p.Video.Index), "-filter_threads", strconv.Itoa(t.DecoderThreads),
 		"-vf", filterChain(p, v, r), "-fps_mode", "passthrough", "-enc_time_base", "-1", "-map_metadata", "-1",
-		"-map_chapters", "-1", "-c:v", "rawvideo", "-f", "nut", "-write_index", "0", "pipe:1")
+		"-map_chapters", "-1", "-c:v", "rawvideo", "-f", "nut", "-write_index", "0", "-flush_packets", "1",
+		"pipe:1")
 	return args
 }
 
@@ -119,19 +119,25 @@ func filterChain(p *Probe, v View, r *Range) string {
 // pipeBytes lets the child run ahead by about a small frame; larger pipes need a privilege.
 const pipeBytes = 1 << 20
 
-func (d *Decoder) start(t Tools) error {
+// enlargePipe makes a pipe larger; a small one is only slower.
+func enlargePipe(f *os.File) {
+	if c, err := f.SyscallConn(); err == nil {
+		_ = c.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeBytes) })
+	}
+}
+
+func (d *Decoder) start(cmd *exec.Cmd) error {
 	out, outChild, err := os.Pipe()
 	if err != nil {
 		return fmt.Errorf("make a pipe: %w", err)
 	}
-	_, _ = unix.FcntlInt(out.Fd(), unix.F_SETPIPE_SZ, pipeBytes) // a smaller pipe is only slower
+	enlargePipe(out)
 	logs, logsChild, err := os.Pipe()
 	if err != nil {
 		out.Close()
 		outChild.Close()
 		return fmt.Errorf("make a pipe: %w", err)
 	}
-	cmd := Command(d.ctx, t.FFmpeg, decodeArgs(t, d.probe, d.view, d.excerpt)...)
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = outChild, logsChild, []*os.File{d.in}
 	child, err := StartChild(cmd)
 	outChild.Close()
@@ -160,7 +166,7 @@ func (d *Decoder) Next(dst []byte) (FrameInfo, error) {
 	}
 	info, err := d.next(dst)
 	if err != nil {
-		if cause := context.Cause(d.ctx); cause != nil {
+		if cause := d.cause(); cause != nil && !errors.Is(err, io.EOF) {
 			err = fmt.Errorf("decode: %w", cause)
 		}
 		d.finished = err
@@ -174,13 +180,14 @@ func (d *Decoder) next(dst []byte) (FrameInfo, error) {
 	}
 	if d.frames == nil {
 		r, err := nut.NewReader(d.out)
-		if err == nil {
-			err = checkHeader(r.Header(), d.view.Layout)
-		} else {
-			err = d.end(err)
-		}
 		if err != nil {
-			return FrameInfo{}, err
+			return FrameInfo{}, d.end(err)
+		}
+		if err := checkHeader(r.Header(), d.view.Layout); err != nil {
+			if _, told := d.log.next(); told != nil && !errors.Is(told, io.EOF) {
+				err = told
+			}
+			return FrameInfo{}, d.stop(err)
 		}
 		d.frames = r
 	}
@@ -189,55 +196,32 @@ func (d *Decoder) next(dst []byte) (FrameInfo, error) {
 		return FrameInfo{}, d.end(err)
 	}
 	if f.Size != len(dst) {
-		return FrameInfo{}, fmt.Errorf("decode frame %d: %w", d.source, ErrSizeChange)
+		if _, err := d.log.next(); err != nil {
+			return FrameInfo{}, d.stop(err)
+		}
+		return FrameInfo{}, d.stop(ErrSizeChange)
 	}
 	if err := d.frames.Read(dst); err != nil {
 		return FrameInfo{}, d.end(err)
 	}
-	info, err := d.account(f.PTS)
+	line, err := d.log.next()
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("%w: more pictures came than were told of", ErrDamaged)
+	}
+	if err == nil {
+		err = d.pair(line, f.PTS)
+	}
 	if err != nil {
-		return FrameInfo{}, err
+		return FrameInfo{}, d.stop(err)
 	}
 	d.passed++
-	return info, nil
+	return line.FrameInfo, nil
 }
 
-// account finds the line that belongs to the frame that was just read.
-func (d *Decoder) account(pts int64) (FrameInfo, error) {
-	for {
-		line, err := d.log.next()
-		if err != nil {
-			if errors.Is(err, io.EOF) {
-				err = fmt.Errorf("%w: it gave more pictures than it told of", ErrDamaged)
-			}
-			return FrameInfo{}, fmt.Errorf("decode frame %d: %w", d.source, err)
-		}
-		d.source++
-		within, err := d.within(line)
-		if err != nil {
-			return FrameInfo{}, err
-		}
-		if !within {
-			continue
-		}
-		if err := d.pair(line, pts); err != nil {
-			return FrameInfo{}, fmt.Errorf("decode frame %d: %w", line.Number, err)
-		}
-		return line.FrameInfo, nil
-	}
-}
-
-// within tells whether the excerpt's trim lets a frame pass, by the same rule on the same stamp.
-func (d *Decoder) within(line frameLine) (bool, error) {
-	if d.excerpt == nil {
-		return true, nil
-	}
-	passes := line.stamped && line.own >= d.excerpt.FirstPTS && line.own <= d.excerpt.LastPTS
-	asked := line.PTS >= d.excerpt.FirstPTS && line.PTS <= d.excerpt.LastPTS
-	if passes != asked {
-		return false, fmt.Errorf("decode frame %d: the excerpt %w", line.Number, ErrTimestamps)
-	}
-	return passes, nil
+// stop kills the child and names the frame at which decoding ends.
+func (d *Decoder) stop(err error) error {
+	d.child.Kill()
+	return fmt.Errorf("decode frame %d: %w", d.passed, err)
 }
 
 // pair holds the frame's stamp in the stream of pictures against that in the account: the differences from the first
@@ -261,7 +245,7 @@ func (d *Decoder) pair(line frameLine, pts int64) error {
 // checkHeader compares what comes with what the view promised.
 func checkHeader(h nut.Header, l Layout) error {
 	if h.Width != l.Width || h.Height != l.Height || h.Tag != rawTag(l.Format) {
-		return fmt.Errorf("decode: the view gives %dx%d, not %dx%d in %s", h.Width, h.Height, l.Width, l.Height, l.Format)
+		return fmt.Errorf("the view gives %dx%d, not %dx%d in %s", h.Width, h.Height, l.Width, l.Height, l.Format)
 	}
 	return nil
 }
@@ -275,60 +259,31 @@ func rawTag(f PixelFormat) string {
 // end judges the end of the pictures: cause is what ended them. It returns io.EOF where all is well.
 func (d *Decoder) end(cause error) error {
 	if !errors.Is(cause, io.EOF) && !errors.Is(cause, io.ErrUnexpectedEOF) {
-		d.child.Kill()
-		<-d.logDone
-		_ = d.child.Wait()
-		return fmt.Errorf("decode frame %d: %w: %w", d.source, ErrDamaged, cause)
+		return d.stop(fmt.Errorf("%w: %w", ErrDamaged, cause))
 	}
-	// The pictures are at their end: nothing keeps the child.
-	<-d.logDone
+	<-d.logDone // the pictures are at their end: nothing keeps the child
 	status := d.child.Wait()
-	if err := d.log.failure(); err != nil {
-		return fmt.Errorf("decode frame %d: %w", d.source, err)
-	}
+	count, waiting, err, fault := d.log.state()
 	var exit *exec.ExitError
-	if errors.As(status, &exit) && exit.ExitCode() < 0 {
-		return fmt.Errorf("decode frame %d: %w: the decoder was killed", d.source, ErrDamaged)
-	}
-	rest, err := d.rest()
-	if err != nil {
-		return err
-	}
 	switch {
-	case d.log.frames() == 0:
+	case err != nil:
+		return d.stop(err)
+	case errors.As(status, &exit) && exit.ExitCode() < 0:
+		return d.stop(fmt.Errorf("%w: the decoder was killed", ErrDamaged))
+	case fault != nil:
+		return d.stop(fault)
+	case count == 0:
 		return fmt.Errorf("decode: its video stream %w", ErrNoFrames)
 	case status != nil:
-		return fmt.Errorf("decode frame %d: %w: the decoder gave up", d.source, ErrDamaged)
-	case errors.Is(cause, io.ErrUnexpectedEOF) && d.log.frames() > 0 && d.passed+rest > 0:
-		return fmt.Errorf("decode frame %d: %w: the decoder ended in mid-frame", d.source, ErrDamaged)
-	case rest > 0:
-		return fmt.Errorf("decode frame %d: %w: %d pictures are missing at the end", d.source, ErrDamaged, rest)
+		return d.stop(fmt.Errorf("%w: the decoder gave up", ErrDamaged))
+	case waiting > 0:
+		return d.stop(fmt.Errorf("%w: %d pictures are missing at the end", ErrDamaged, waiting))
 	case d.passed == 0:
 		return fmt.Errorf("decode: the %w", ErrEmptyExcerpt)
+	case errors.Is(cause, io.ErrUnexpectedEOF):
+		return d.stop(fmt.Errorf("%w: the decoder ended in mid-frame", ErrDamaged))
 	}
 	return io.EOF
-}
-
-// rest counts the frames that the account tells behind the last picture and that the excerpt should have let pass.
-func (d *Decoder) rest() (int, error) {
-	n := 0
-	for {
-		line, err := d.log.next()
-		if errors.Is(err, io.EOF) {
-			return n, nil
-		}
-		if err != nil {
-			return n, fmt.Errorf("decode frame %d: %w", d.source, err)
-		}
-		d.source++
-		within, err := d.within(line)
-		if err != nil {
-			return n, err
-		}
-		if within {
-			n++
-		}
-	}
 }
 
 // Close kills the child where it still runs, waits for it, and frees what the decoder holds.

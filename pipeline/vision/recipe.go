@@ -26,8 +26,9 @@ type recipe struct {
 
 // recipes by purpose and effort. The figures behind them are in docs/networks.md: YuNet sees faces of 10 to 300 px of the
 // picture that it is shown, so that a large scale finds the small ones and two smaller scales the large ones; CenterFace is
-// slower and has fewer false alarms, and is the second opinion. The check on the output uses scales that the analysis does
-// not, so that a face which fell between its scales is seen.
+// slower and has fewer false alarms, and is the second opinion. The check on the output is CenterFace's alone, for what it sees
+// is covered or held: a network with many false alarms would cover the scene. It uses scales that the analysis does not, so
+// that a face which fell between its scales is seen.
 var recipes = map[string]map[string]recipe{
 	PurposeAnalyze: {
 		EffortThorough: {motion: true, passes: []pass{
@@ -43,12 +44,10 @@ var recipes = map[string]map[string]recipe{
 	},
 	PurposeVerify: {
 		EffortThorough: {passes: []pass{
-			{network: YuNet, longs: []int{1216, 448}, threshold: 0.6, every: 3, maxGrow: 1.5},
-			{network: CenterFace, longs: []int{1216}, threshold: 0.35, every: 12, maxGrow: 1},
+			{network: CenterFace, longs: []int{1216, 448}, threshold: 0.35, every: 4, maxGrow: 1.25},
 		}},
 		EffortFast: {passes: []pass{
-			{network: YuNet, longs: []int{800}, threshold: 0.6, every: 5, maxGrow: 1.5},
-			{network: CenterFace, longs: []int{1216}, threshold: 0.35, every: 25, maxGrow: 1},
+			{network: CenterFace, longs: []int{1024}, threshold: 0.35, every: 12, maxGrow: 1},
 		}},
 	},
 }
