@@ -168,8 +168,12 @@ func fakeEngine() engine {
 		},
 		inner: fakeStages{},
 		sheets: sheets{
-			contact: func(_ context.Context, _ pipeline.Config, r pipeline.SheetRequest) error { return copyFile(r.Plan, r.PNG) },
-			people:  func(_ context.Context, _ pipeline.Config, r pipeline.SheetRequest) error { return copyFile(r.Plan, r.PNG) },
+			contact: func(_ context.Context, _ pipeline.Config, r pipeline.SheetRequest) error {
+				return copyFile(r.Plan, r.PNG)
+			},
+			people: func(_ context.Context, _ pipeline.Config, r pipeline.SheetRequest) error {
+				return copyFile(r.Plan, r.PNG)
+			},
 		},
 	}
 }
