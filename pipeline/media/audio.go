@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 const (
@@ -202,6 +201,9 @@ func (a *audioJob) run(ctx context.Context, t Tools) (err error) {
 		}
 	}
 	if err := a.pad(sink); err != nil {
+		if errors.Is(err, ErrDamaged) {
+			return err // the encoder waits for samples that will not come
+		}
 		return encoderError(errors.Join(err, enc.wait()))
 	}
 	if err := sink.Close(); err != nil {
@@ -230,9 +232,10 @@ func (a *audioJob) decoder(ctx context.Context, t Tools) (*ffmpegChild, *os.File
 		return nil, nil, err
 	}
 	defer w.Close()
-	widen(r)
-	resample := strings.Join([]string{"aresample=osr=48000", "osf=flt", "ocl=" + a.layout, "rematrix_maxval=1", "async=1",
-		"min_comp=0.00001", "min_hard_comp=0.01", "first_pts=" + strconv.FormatInt(a.first, 10)}, ":")
+	enlargePipe(r)
+	// Two filters, for first_pts counts samples of the filter's input: at the source's own rate it would mean another moment.
+	resample := "aresample=osr=48000:osf=flt:rematrix_maxval=1:ocl=" + a.layout +
+		",aresample=async=1:min_comp=0.00001:min_hard_comp=0.01:first_pts=" + strconv.FormatInt(a.first, 10)
 	args := append([]string{"-cpuflags", "0", "-threads", "1"}, inputLimits()...)
 	args = append(args, "-copyts", "-reinit_filter", "0", "-i", childInput, "-map", fmt.Sprintf("0:%d", a.stream.Index),
 		"-vn", "-sn", "-dn", "-af", resample, "-map_metadata", "-1", "-map_chapters", "-1",
@@ -251,7 +254,7 @@ func (a *audioJob) encoder(ctx context.Context, t Tools) (*ffmpegChild, *os.File
 		return nil, nil, err
 	}
 	defer r.Close()
-	widen(w)
+	enlargePipe(w)
 	rate := 96000 * a.file.Channels
 	if a.file.Channels > 2 {
 		rate = 64000 * a.file.Channels

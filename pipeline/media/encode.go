@@ -14,7 +14,6 @@ import (
 	"veil/pipeline/media/nut"
 )
 
-
 // EncodeOptions says what is encoded and where to.
 type EncodeOptions struct {
 	Target *Target
@@ -37,7 +36,6 @@ type Encoder struct {
 	o     EncodeOptions
 	clock clock
 	args  []string
-	notes []Note
 
 	child  *ffmpegChild
 	pipe   *os.File
@@ -59,7 +57,7 @@ func Encode(ctx context.Context, t Tools, o EncodeOptions) (*Encoder, error) {
 	if o.Audio != nil {
 		origin -= o.Audio.Lead
 	}
-	c, exact, err := newClock(o.Probe.Video.TimeBase, origin)
+	c, _, err := newClock(o.Probe.Video.TimeBase, origin)
 	if err != nil {
 		return nil, fmt.Errorf("encode: %w", err)
 	}
@@ -69,10 +67,6 @@ func Encode(ctx context.Context, t Tools, o EncodeOptions) (*Encoder, error) {
 	e := &Encoder{o: o, clock: c, size: o.Target.View.Layout.Size(), last: -1, threads: t.EncoderThreads}
 	e.run = func(s ffmpegIO, args []string) (*ffmpegChild, error) { return startFFmpeg(ctx, t, s, args) }
 	e.cause = func() error { return context.Cause(ctx) }
-	if !exact {
-		e.notes = append(e.notes, Note{Code: "stamps_rounded",
-			Text: fmt.Sprintf("time stamps in %s s were rounded to 1/%d s, the finest that MP4 carries", o.Probe.Video.TimeBase, c.scale)})
-	}
 	if err := e.start(); err != nil {
 		e.Abort()
 		return nil, err
@@ -82,9 +76,6 @@ func Encode(ctx context.Context, t Tools, o EncodeOptions) (*Encoder, error) {
 
 // Args are the encoder's arguments without paths, for the record.
 func (e *Encoder) Args() []string { return slices.Clone(e.args) }
-
-// Notes tell what encoding changed besides the profile's own notes.
-func (e *Encoder) Notes() []Note { return slices.Clone(e.notes) }
 
 // Origin is the one offset between source and derivative: the source stamp, in source ticks, of the derivative's time
 // zero.
@@ -114,7 +105,7 @@ func (e *Encoder) start() error {
 	}
 	defer r.Close()
 	e.pipe = w
-	widen(w)
+	enlargePipe(w)
 	if e.child, err = e.run(ffmpegIO{stdin: r}, args); err != nil {
 		return fmt.Errorf("encode: %w", err)
 	}
@@ -320,13 +311,6 @@ func syncFile(path string) error {
 		}
 	}
 	return nil
-}
-
-// widen makes a pipe hold more; where the system refuses it stays as it is.
-func widen(f *os.File) {
-	if c, err := f.SyscallConn(); err == nil {
-		_ = c.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeBytes) })
-	}
 }
 
 // fileURL names a file so that no part of its path is taken for an option or a protocol.

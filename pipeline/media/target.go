@@ -72,6 +72,11 @@ func NewTarget(p *Probe, profile string) (*Target, error) {
 		return nil, fmt.Errorf("target: no profile %q (press, court, lossless)", profile)
 	}
 	t.noteLosses(v)
+	if c, exact, err := newClock(v.TimeBase, 0); err != nil {
+		return nil, fmt.Errorf("target %s: %w", profile, err)
+	} else if !exact {
+		t.note("stamps_rounded", fmt.Sprintf("time stamps in %s s were rounded to 1/%d s, the finest that MP4 carries", v.TimeBase, c.scale))
+	}
 	t.View = b.view()
 	if t.interlaced {
 		t.AlignRows = alignInterlaced
