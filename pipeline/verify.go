@@ -137,15 +137,23 @@ func (v *verifier) checkStreams() {
 // aspectSlack is how far, as a share, a sample aspect ratio may be rounded: H.264 has 16 bits for each side of it.
 const aspectSlack = 1e-3
 
-// sameAspect compares sample aspect ratios; unknown is square.
-func sameAspect(a, b media.Rational) bool {
-	value := func(r media.Rational) float64 {
+// maxAspectPart is the largest part of a sample aspect ratio that H.264 can write.
+const maxAspectPart = 1<<16 - 1
+
+// sameAspect compares the derivative's sample aspect ratio with the source's; unknown is square. A ratio whose parts are too
+// large for H.264 comes out as the nearest one that fits.
+func sameAspect(got, source media.Rational) bool {
+	square := func(r media.Rational) media.Rational {
 		if r.Num <= 0 || r.Den <= 0 {
-			return 1
+			return media.Rational{Num: 1, Den: 1}
 		}
-		return r.Float()
+		return r
 	}
-	return math.Abs(value(a)/value(b)-1) < aspectSlack
+	got, source = square(got), square(source)
+	if max(source.Num, source.Den) > maxAspectPart {
+		return math.Abs(got.Float()/source.Float()-1) <= 1.0/maxAspectPart
+	}
+	return got.Num*source.Den == source.Num*got.Den
 }
 
 // pair is one frame of the original, turned into what it should have become, and what the derivative shows.
