@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"time"
 
@@ -56,6 +57,8 @@ func (b *bars) event(e pipeline.Event) {
 	if p := (phase{e.Stage, e.Round}); b.bar == nil || p != b.phase {
 		b.close()
 		b.phase, b.bar = p, b.open(e)
+		_ = b.bar.Set64(0) // the clock starts here: the first event has no rate
+		return
 	}
 	if e.Total > 0 && e.Total != b.bar.GetMax64() {
 		b.bar.ChangeMax64(e.Total)
@@ -135,10 +138,11 @@ func (l *lines) event(e pipeline.Event) {
 func (l *lines) tell(e pipeline.Event, now time.Time) {
 	out := progressLine{Clip: l.clip, Event: e}
 	if s := now.Sub(l.begun).Seconds(); s > 0 {
-		out.Rate = float64(e.Done) / s
-	}
-	if out.Rate > 0 && e.Total > e.Done {
-		out.Left = float64(e.Total-e.Done) / out.Rate
+		rate := float64(e.Done) / s
+		out.Rate = math.Round(10*rate) / 10
+		if rate > 0 && e.Total > e.Done {
+			out.Left = math.Round(10*float64(e.Total-e.Done)/rate) / 10
+		}
 	}
 	l.told, l.last = now, nil
 	_ = l.enc.Encode(out)
