@@ -13,7 +13,7 @@ const (
 
 // isCut says whether a new scene begins between two frames whose motion is not known. Brightness and contrast are taken out
 // of the comparison, so that flashes and fades are none; the grid is coarse, so that a jerk is none either.
-func isCut(before, now smallPicture, share float64) bool {
+func isCut(before, now smallPicture) bool {
 	if before.size != now.size {
 		return true
 	}
@@ -46,10 +46,37 @@ func likeness(a, b smallPicture) float64 {
 		aa += (ca[i] - ma) * (ca[i] - ma)
 		bb += (cb[i] - mb) * (cb[i] - mb)
 	}
-	if min(aa, bb) < n { // a standard deviation of one grey level
+	if min(aa, bb) < n*flatVariance {
 		return 1
 	}
 	return ab / math.Sqrt(aa*bb)
+}
+
+// flatVariance is the variance of the cells' means, grey levels squared, below which a picture shows nothing.
+const flatVariance = 1
+
+// follow tells a flat picture which scene it interrupts: what comes behind it is compared with that.
+func (p *smallPicture) follow(before smallPicture) {
+	if !p.flat() {
+		return
+	}
+	if p.scene = before.scene; p.scene == nil {
+		p.scene = &before
+	}
+}
+
+// flat says that a picture shows nothing: black, white, a flash.
+func (p *smallPicture) flat() bool {
+	const n = cutCells * cutCells
+	var mean, squares float64
+	means := cells(*p)
+	for _, v := range means {
+		mean += v / n
+	}
+	for _, v := range means {
+		squares += (v - mean) * (v - mean)
+	}
+	return squares < n*flatVariance
 }
 
 // cells gives the mean of each cell of the grid.

@@ -112,10 +112,13 @@ func (l *looker) look(ctx context.Context, j job) Result {
 	r := Result{Index: j.index, Motion: still}
 	if l.motion != nil {
 		small := l.motion.shrink(j.picture.mat)
-		j.after <- small
-		if j.before != nil {
+		if j.before == nil {
+			j.after <- small
+		} else {
 			select {
 			case before := <-j.before:
+				small.follow(before)
+				j.after <- small
 				r.Motion = l.motion.measure(before, small)
 			case <-ctx.Done():
 				r.Err = context.Cause(ctx)

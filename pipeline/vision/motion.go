@@ -31,6 +31,8 @@ const (
 type smallPicture struct {
 	size   image.Point
 	pixels []byte
+	// scene is the last picture before this one that shows anything, where this one is flat (black, or a flash).
+	scene *smallPicture
 }
 
 // motionMeter measures the camera's motion between two frames; it is for one goroutine. Its Mats are reused.
@@ -75,7 +77,10 @@ func (m *motionMeter) measure(before, now smallPicture) track.Motion {
 		motion.A = [6]float64{a[0], a[1] * m.sx / m.sy, a[2] * m.sx, a[3] * m.sy / m.sx, a[4], a[5] * m.sy}
 		return motion
 	}
-	motion.Cut = isCut(before, now, share)
+	if before.scene != nil {
+		before = *before.scene
+	}
+	motion.Cut = isCut(before, now)
 	return motion
 }
 
