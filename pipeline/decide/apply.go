@@ -58,6 +58,9 @@ func checkDecisions(p *Plan, planDigest string, d Decisions) ([]float64, error) 
 		f.add("they were made for plan %.12s, this is plan %.12s", d.Plan, planDigest)
 	}
 	times := p.times()
+	if len(p.allDecided()) >= maxDecided {
+		f.add("the plan was decided about %d times, which is as often as it can be", maxDecided)
+	}
 	for _, k := range d.Keep {
 		i := slices.IndexFunc(p.Tracks, func(t Track) bool { return t.ID == k.Track })
 		switch {
@@ -98,4 +101,16 @@ func (p *Plan) times() []float64 {
 		times[i] = float64(p.Frames[i].PTS-origin) * tick
 	}
 	return times
+}
+
+// maxDecided bounds how often a plan may be decided about: each time nests one deeper.
+const maxDecided = 16
+
+// allDecided lists the records of decisions, latest first.
+func (p *Plan) allDecided() []*Decided {
+	var out []*Decided
+	for d := p.Decided; d != nil && len(out) <= maxDecided; d = d.Before {
+		out = append(out, d)
+	}
+	return out
 }

@@ -15,7 +15,7 @@ import (
 // Input is what a plan is made of.
 type Input struct {
 	Source   Source
-	Excerpt  *Excerpt // nil: the whole clip. OriginPTS is filled in here.
+	Excerpt  *Excerpt // nil: the whole clip
 	Analysis Analysis
 	Policy   Policy
 	// Tracks are track.Build's, over the frames below.
@@ -104,14 +104,14 @@ func checkInput(in Input) error {
 	return f.err("plan")
 }
 
-// excerpt completes the excerpt with the source's first PTS, told by any frame's own stamp and time.
+// excerpt completes the excerpt with the source's first PTS, told by a frame's own stamp and time.
 func excerpt(in Input) *Excerpt {
 	if in.Excerpt == nil || len(in.FrameStamps) == 0 {
 		return in.Excerpt
 	}
 	e := *in.Excerpt
 	tick, err := parseTimeBase(in.Source.TimeBase)
-	if err == nil {
+	if err == nil && e.OriginPTS == 0 {
 		e.OriginPTS = in.FrameStamps[0].PTS - int64(math.Round(in.FrameStamps[0].Time/tick))
 	}
 	return &e

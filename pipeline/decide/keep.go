@@ -1,10 +1,6 @@
 package decide
 
-import (
-	"sort"
-
-	"veil/pipeline/track"
-)
+import "veil/pipeline/track"
 
 const (
 	// maxSureGapSeconds is the longest stretch without a detection over which a kept track is still certain.
@@ -13,12 +9,20 @@ const (
 	guardSeconds = 0.2
 )
 
-// place is one region of a kept track.
+// place is one region of a track.
 type place struct {
-	frame  int
-	region *Region
-	doubt  bool // covered: not certain who is seen
-	lost   bool // not seen, for longer than a short gap
+	frame int
+	*Region
+	lost  bool // not seen, for longer than a short gap
+	doubt bool // not certain who is seen
+}
+
+// keeper decides where kept tracks are uncovered.
+type keeper struct {
+	times  []float64 // of the frames, in seconds
+	kept   map[int]bool
+	places map[int][]place // by track, in frame order
+	frames [][]*place      // by frame: the places of tracks that are not kept
 }
 
 // keepTracks uncovers the kept tracks where it is certain who is seen, and covers them everywhere else (A27):
@@ -26,58 +30,61 @@ type place struct {
 //   - where a track was not detected, unless within a gap of 0.2 s between two detections;
 //   - where its box meets the region of a track that is not kept;
 //   - 0.2 s before and after either;
-//   - for good, from where it was lost while a track that is not kept was near and not itself seen throughout: who comes
-//     back may be the other one.
+//   - for good, from where it was lost while a track that is not kept was near and was lost as well, or began there: who
+//     comes back may be the other one.
 //
-// It starts from the regions alone, so deciding again gives the same as deciding at once.
+// It starts from the regions alone, so deciding twice gives the same as deciding at once.
 func (p *Plan) keepTracks(times []float64) {
-	kept := map[int]bool{}
+	k := keeper{times: times, kept: map[int]bool{}, places: map[int][]place{}, frames: make([][]*place, len(p.Frames))}
 	for _, t := range p.Tracks {
 		if t.State == StateKept {
-			kept[t.ID] = true
+			k.kept[t.ID] = true
 		}
 	}
-	if len(kept) == 0 {
+	if len(k.kept) == 0 {
 		return
 	}
-	places := map[int][]place{}
 	for i := range p.Frames {
 		for j := range p.Frames[i].Regions {
-			if r := &p.Frames[i].Regions[j]; kept[r.Track] {
-				r.Kept = false
-				places[r.Track] = append(places[r.Track], place{frame: i, region: r})
+			if r := &p.Frames[i].Regions[j]; r.Track != 0 {
+				k.places[r.Track] = append(k.places[r.Track], place{frame: i, Region: r})
 			}
 		}
 	}
-	for _, at := range places {
-		p.judge(at, times, kept)
+	for id, at := range k.places {
+		k.markLost(at)
+		for i := range at {
+			if !k.kept[id] {
+				k.frames[at[i].frame] = append(k.frames[at[i].frame], &at[i])
+			}
+		}
+	}
+	for id := range k.kept {
+		k.judge(k.places[id])
 	}
 }
 
 // judge sets Kept on the places of one kept track.
-func (p *Plan) judge(at []place, times []float64, kept map[int]bool) {
-	markLost(at, times)
+func (k *keeper) judge(at []place) {
 	for i := range at {
-		if at[i].lost || p.meetsOther(at[i], kept) {
-			at[i].doubt = true
-		}
+		at[i].doubt = at[i].lost || k.meetsOther(at[i])
 	}
-	guarded := guard(at, times)
-	from := p.neverCertainAgain(at, kept)
+	guarded := k.guard(at)
+	from := k.neverCertainAgain(at)
 	for i := range at {
-		at[i].region.Kept = !guarded[i] && i < from
+		at[i].Kept = !guarded[i] && i < from
 	}
 }
 
 // markLost marks the places outside detections and short gaps between them.
-func markLost(at []place, times []float64) {
+func (k *keeper) markLost(at []place) {
 	last := -1 // index of the last detection
 	for i := range at {
-		if at[i].region.Source != track.Detected {
+		if at[i].Source != track.Detected {
 			at[i].lost = true
 			continue
 		}
-		if last >= 0 && times[at[i].frame]-times[at[last].frame] <= maxSureGapSeconds && at[i].frame-at[last].frame == i-last {
+		if last >= 0 && k.times[at[i].frame]-k.times[at[last].frame] <= maxSureGapSeconds && at[i].frame-at[last].frame == i-last {
 			for j := last + 1; j < i; j++ {
 				at[j].lost = false
 			}
@@ -87,13 +94,13 @@ func markLost(at []place, times []float64) {
 }
 
 // meetsOther reports whether a place's box meets the region of a track that is not kept.
-func (p *Plan) meetsOther(at place, kept map[int]bool) bool {
-	box := at.region.Box
+func (k *keeper) meetsOther(at place) bool {
+	box := at.Box
 	if box == [4]int{} {
-		box = at.region.Rect
+		box = at.Rect
 	}
-	for _, r := range p.Frames[at.frame].Regions {
-		if r.Track != 0 && !kept[r.Track] && meet(box, r.Rect) {
+	for _, other := range k.frames[at.frame] {
+		if meet(box, other.Rect) {
 			return true
 		}
 	}
@@ -101,61 +108,38 @@ func (p *Plan) meetsOther(at place, kept map[int]bool) bool {
 }
 
 // guard widens doubt by guardSeconds both ways.
-func guard(at []place, times []float64) []bool {
+func (k *keeper) guard(at []place) []bool {
 	out := make([]bool, len(at))
-	near := func(i, doubt int) bool {
-		d := times[at[i].frame] - times[at[doubt].frame]
-		return doubt >= 0 && d <= guardSeconds && d >= -guardSeconds
-	}
 	last := -1
 	for i := range at {
 		if at[i].doubt {
 			last = i
 		}
-		out[i] = last >= 0 && near(i, last)
+		out[i] = last >= 0 && k.times[at[i].frame]-k.times[at[last].frame] <= guardSeconds
 	}
 	last = -1
 	for i := len(at) - 1; i >= 0; i-- {
 		if at[i].doubt {
 			last = i
 		}
-		out[i] = out[i] || last >= 0 && near(i, last)
+		out[i] = out[i] || last >= 0 && k.times[at[last].frame]-k.times[at[i].frame] <= guardSeconds
 	}
 	return out
 }
 
 // neverCertainAgain returns the index from which a kept track may be somebody else; len(at) where it never may.
-func (p *Plan) neverCertainAgain(at []place, kept map[int]bool) int {
-	for i := 0; i < len(at); i++ {
-		if !at[i].lost || i == 0 {
+func (k *keeper) neverCertainAgain(at []place) int {
+	for i := 1; i < len(at); i++ {
+		if !at[i].lost || at[i-1].lost {
 			continue
 		}
-		end := i
-		near, unseen := map[int]bool{}, map[int]bool{}
-		for end < len(at) && at[end].lost {
-			for _, r := range p.Frames[at[end].frame].Regions {
-				if r.Track == 0 || kept[r.Track] {
-					continue
+		for j := i; j < len(at) && at[j].lost; j++ {
+			for _, other := range k.frames[at[j].frame] {
+				if other.lost && meet(at[j].Rect, other.Rect) {
+					return i
 				}
-				near[r.Track] = near[r.Track] || meet(at[end].region.Rect, r.Rect)
-				unseen[r.Track] = unseen[r.Track] || r.Source != track.Detected
-			}
-			end++
-		}
-		if end == len(at) {
-			return len(at) // it does not come back
-		}
-		ids := make([]int, 0, len(near))
-		for id := range near {
-			ids = append(ids, id)
-		}
-		sort.Ints(ids)
-		for _, id := range ids {
-			if near[id] && unseen[id] {
-				return i
 			}
 		}
-		i = end
 	}
 	return len(at)
 }

@@ -40,9 +40,8 @@ type Excerpt struct {
 	Last     int   `json:"last"`  // source frame number of the plan's last frame
 	FirstPTS int64 `json:"first_pts"`
 	LastPTS  int64 `json:"last_pts"`
-	// OriginPTS is the source's first frame, from which times are counted. Decide fills it in.
+	// OriginPTS is the source's first frame, from which times are counted; Decide works it out where it is 0.
 	OriginPTS int64 `json:"origin_pts"`
-	Origin    int64 `json:"origin"` // PTS of the first frame of the source: times count from it
 	// From and To are the times asked for, in seconds from the first frame of the source; To is exclusive.
 	From float64 `json:"from"`
 	To   float64 `json:"to"`

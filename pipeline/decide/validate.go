@@ -33,12 +33,11 @@ func (p *Plan) Validate() error {
 	states := p.checkTracks(&f)
 	p.checkFindings(&f, states)
 	p.checkFrames(&f, states)
-	depth := 0
-	for d := p.Decided; d != nil; d = d.Before {
-		if depth++; depth > maxDepth/4 {
-			f.add("decided is nested too deeply")
-			break
-		}
+	decided := p.allDecided()
+	if len(decided) > maxDecided {
+		f.add("decided is nested more than %d deep", maxDecided)
+	}
+	for _, d := range decided {
 		if !isHex(d.Plan, 64) {
 			f.add("decided.plan is %q, must be a SHA-256", d.Plan)
 		}
