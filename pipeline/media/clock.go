@@ -5,9 +5,12 @@ import (
 	"math"
 )
 
-// maxTimescale is the finest clock that is written: MP4 counts the time between two frames in 31 bits, which is 214
-// seconds at this rate. Every common container stays below it.
-const maxTimescale = 10_000_000
+// MP4 counts the time between two frames in 31 bits. A source clock up to maxTimescale is kept (frames may then lie some
+// 100 seconds apart); a finer one, such as nanoseconds in Matroska, is rounded to roundedScale.
+const (
+	maxTimescale = 10_000_000
+	roundedScale = 1_000_000
+)
 
 // clock turns source ticks into the derivative's ticks of 1/scale second.
 type clock struct {
@@ -27,8 +30,8 @@ func newClock(base Rational, origin int64) (c clock, exact bool, err error) {
 	if d <= maxTimescale {
 		return clock{scale: d, num: n, den: 1, origin: origin}, true, nil
 	}
-	g = gcd(n*maxTimescale, d)
-	return clock{scale: maxTimescale, num: n * maxTimescale / g, den: d / g, origin: origin}, false, nil
+	g = gcd(n*roundedScale, d)
+	return clock{scale: roundedScale, num: n * roundedScale / g, den: d / g, origin: origin}, false, nil
 }
 
 // at is the derivative's stamp for a source stamp.

@@ -75,7 +75,7 @@ func NewTarget(p *Probe, profile string) (*Target, error) {
 	if c, exact, err := newClock(v.TimeBase, 0); err != nil {
 		return nil, fmt.Errorf("target %s: %w", profile, err)
 	} else if !exact {
-		t.note("stamps_rounded", fmt.Sprintf("time stamps in %s s were rounded to 1/%d s, the finest that MP4 carries", v.TimeBase, c.scale))
+		t.note("stamps_rounded", fmt.Sprintf("time stamps in %s s were rounded to 1/%d s: MP4 carries no finer ones", v.TimeBase, c.scale))
 	}
 	t.View = b.view()
 	if t.interlaced {
