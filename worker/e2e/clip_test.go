@@ -263,3 +263,5 @@ func absent(t *testing.T, path string) {
 
 // digest is a file's SHA-256.
 func digest(b []byte) [sha256.Size]byte { return sha256.Sum256(b) }
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -161,7 +161,7 @@ func excerpt(t *testing.T, rate int) {
 		"--audio", "keep", "--mute", "0.5-1.0", "--plan-out", "plan.json"}
 	p.must(t, exitReleased, r...)
 	const first, last = 10, 39
-	before, after := framesOf(t, p.path("in.mp4"), "gray"), framesOf(t, p.path("out.mp4"), "gray")
+	before, after := framesOf(t, p.path("in.mp4"), "yuv420p"), framesOf(t, p.path("out.mp4"), "yuv420p")
 	if len(after) != last-first+1 {
 		t.Fatalf("%d frames instead of %d", len(after), last-first+1)
 	}
