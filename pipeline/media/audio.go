@@ -233,9 +233,11 @@ func (a *audioJob) decoder(ctx context.Context, t Tools) (*ffmpegChild, *os.File
 	}
 	defer w.Close()
 	enlargePipe(r)
-	// Two filters, for first_pts counts samples of the filter's input: at the source's own rate it would mean another moment.
-	resample := "aresample=osr=48000:osf=flt:rematrix_maxval=1:ocl=" + a.layout +
-		",aresample=async=1:min_comp=0.00001:min_hard_comp=0.01:first_pts=" + strconv.FormatInt(a.first, 10)
+	// Two resamplers, for first_pts counts samples of the filter's input: at the source's own rate it would mean another
+	// moment. aformat holds the first one to the layout that the reader counts on.
+	format := "aformat=sample_fmts=flt:sample_rates=48000:channel_layouts=" + a.layout
+	resample := "aresample=osr=48000:osf=flt:rematrix_maxval=1:ocl=" + a.layout + "," + format +
+		",aresample=async=1:min_comp=0.00001:min_hard_comp=0.01:first_pts=" + strconv.FormatInt(a.first, 10) + "," + format
 	args := append([]string{"-cpuflags", "0", "-threads", "1"}, inputLimits()...)
 	args = append(args, "-copyts", "-reinit_filter", "0", "-i", childInput, "-map", fmt.Sprintf("0:%d", a.stream.Index),
 		"-vn", "-sn", "-dn", "-af", resample, "-map_metadata", "-1", "-map_chapters", "-1",
