@@ -56,7 +56,6 @@ type Decoder struct {
 	passed   int // frames handed over
 	firstNUT int64
 	firstPTS int64
-	lastPTS  int64
 	paired   bool // stamps of both streams are compared from the first frame on, until one of the source's fails
 	finished error
 }

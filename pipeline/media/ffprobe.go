@@ -126,12 +126,12 @@ func (t Tools) firstFrames(ctx context.Context, in *os.File, stream int) ([]prob
 // packetScan is what the packets of one stream tell without decoding.
 type packetScan struct {
 	shown, hidden int
+	unseen        int  // packets so close to the next that they hold a picture for reference only
 	complete      bool // the scan reached the end
 	encrypted     bool
 	first, last   int64
 	timed         int // shown packets with a stamp
-	minGap        int64
-	maxGap        int64
+	steady        bool
 }
 
 // scanPackets reads the stamps and flags of the first packets of one stream.
@@ -150,7 +150,7 @@ func (t Tools) scanPackets(ctx context.Context, in *os.File, stream int) (packet
 // readPackets reads lines like "pts=0|dts=-512|flags=KD|side_data_type=..."; side data may follow on lines of its own.
 func readPackets(out []byte) packetScan {
 	var s packetScan
-	var stamps []int64
+	var pts, dts []int64
 	packets := 0
 	sc := bufio.NewScanner(bytes.NewReader(out))
 	sc.Buffer(nil, 1<<20)
@@ -163,32 +163,34 @@ func readPackets(out []byte) packetScan {
 			continue
 		}
 		packets++
-		var pts, dts, flags string
+		hidden := false
 		for field := range strings.SplitSeq(line, "|") {
-			key, value, _ := strings.Cut(field, "=")
-			switch key {
-			case "pts":
-				pts = value
-			case "dts":
-				dts = value
-			case "flags":
-				flags = value
+			if key, value, _ := strings.Cut(field, "="); key == "flags" {
+				hidden = strings.Contains(value, "D")
 			}
 		}
-		if strings.Contains(flags, "D") {
+		if hidden {
 			s.hidden++
 			continue
 		}
 		s.shown++
-		v, err := strconv.ParseInt(pts, 10, 64)
-		if err != nil {
-			v, err = strconv.ParseInt(dts, 10, 64)
-		}
-		if err == nil {
-			stamps = append(stamps, v)
+		for field := range strings.SplitSeq(line, "|") {
+			key, value, _ := strings.Cut(field, "=")
+			v, err := strconv.ParseInt(value, 10, 64)
+			switch {
+			case err != nil:
+			case key == "pts":
+				pts = append(pts, v)
+			case key == "dts":
+				dts = append(dts, v)
+			}
 		}
 	}
 	s.complete = packets < scannedPackets
-	s.measure(stamps)
+	// Some containers stamp only some of their packets; decoding order is then the better measure.
+	if len(pts) < s.shown && len(dts) > len(pts) {
+		pts = dts
+	}
+	s.measure(pts)
 	return s
 }

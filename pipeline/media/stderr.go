@@ -23,24 +23,28 @@ const (
 type logKind int
 
 const (
-	lineOther      logKind = iota
-	lineFrame              // showinfo tells of a frame
-	lineMapped             // probing is over: only the chosen stream's decoder speaks from here on
-	lineCorrupt            // the next frame is marked corrupt
-	linePacket             // a packet of a stream is marked corrupt
-	lineDecoder            // an error of a decoder, or without a sender
-	lineContainer          // an error of the demuxer
-	lineFilter             // an error of a filter, the encoder or the muxer: ours, not the clip's
-	lineNoFilter           // ffmpeg lacks a filter or option
+	lineOther     logKind = iota
+	lineMapped            // probing is over: only the chosen stream's decoder speaks from here on
+	lineCorrupt           // the next frame is marked corrupt
+	linePacket            // a packet of a stream is marked corrupt
+	lineDecoder           // an error of a decoder, or without a sender
+	lineContainer         // an error of the demuxer
+	lineFilter            // an error of a filter, the encoder or the muxer: ours, not the clip's
+)
+
+const (
 	maxLogLine     = 8 << 10
+	maxStamp       = 1 << 52 // 50 days at the finest time base that is met, 1 ns
 	showinfoSender = "Parsed_showinfo_0"
 )
 
-// logLine is one classified line.
+// logLine is one classified line. showinfo tells of a frame in two pieces, what it is and its digest, which stand in one
+// line unless a decoder's thread speaks in between.
 type logLine struct {
 	kind   logKind
-	stream int // of linePacket; -1 where it is not told
-	frame  frameFacts
+	stream int         // of linePacket; -1 where it is not told
+	frame  *frameFacts // what a frame is
+	digest string      // a frame's digest
 }
 
 // frameFacts are what showinfo prints.
@@ -52,14 +56,19 @@ type frameFacts struct {
 	height     int
 	interlaced bool
 	key        bool
-	digest     string
 }
 
 var (
-	logHead = regexp.MustCompile(`^(?:\[([^\]@]*?)(?: @ 0x[0-9a-f]+)?\] )?\[(info|warning|error|fatal|panic)\] (.*)$`)
-	logInfo = regexp.MustCompile(`^n: *\d+ pts: *(-?\d+|NOPTS) .*?\bfmt:(\S+) .*?\bs:(\d+)x(\d+) i:([PTB]) iskey:([01]) ` +
-		`.*?\bchecksum:([0-9A-F]{8})\b`)
+	logHead  = regexp.MustCompile(`^(?:\[([^\]@]*?)(?: @ 0x[0-9a-f]+)?\] )?\[(info|warning|error|fatal|panic)\] (.*)$`)
+	logFrame = regexp.MustCompile(`n: *\d+ pts: *(-?\d+|NOPTS) +pts_time:\S+ .*?\bfmt:(\S+) .*?\bs:(\d+)x(\d+) ` +
+		`i:([PTB]) iskey:([01]) type:\S ?`)
+	logDigest = regexp.MustCompile(`\bchecksum:([0-9A-F]{8})\b`)
+	// logSums is what follows a digest where nobody speaks in between.
+	logSums   = regexp.MustCompile(`^ plane_checksum:\[[0-9A-F ]*\]( mean:\[[-0-9 ]*\])?( stdev:\[[-0-9. naif]*\])?$`)
 	logPacket = regexp.MustCompile(`(?:corrupt input packet in stream (\d+)|Packet corrupt \(stream = (\d+),)`)
+	// logWords betray a decoder that speaks within a line of showinfo's.
+	logWords = regexp.MustCompile(`(?i)error|invalid|corrupt|conceal|missing|no frame|out of range|non-existing|` +
+		`unavailable|truncated|overflow|overread|not find|reference|exceed`)
 )
 
 // classify reads one line. It looks at the sender and at what ffmpeg itself says; text from the clip can stand only in
@@ -70,15 +79,18 @@ func classify(line string) logLine {
 		return logLine{}
 	}
 	sender, level, text := m[1], m[2], m[3]
+	if sender != "" {
+		if l := classifyFrame(text, sender == showinfoSender); l.frame != nil || l.digest != "" {
+			return l
+		}
+	}
 	switch level {
 	case "info":
-		if sender == showinfoSender {
-			if f, ok := parseFrame(text); ok {
-				return logLine{kind: lineFrame, frame: f}
-			}
-		}
 		if sender == "" && text == "Stream mapping:" {
 			return logLine{kind: lineMapped}
+		}
+		if sender == showinfoSender && logWords.MatchString(text) {
+			return logLine{kind: lineDecoder}
 		}
 		return logLine{}
 	case "warning":
@@ -97,11 +109,42 @@ func classify(line string) logLine {
 	return logLine{kind: errorKind(sender, text)}
 }
 
+// classifyFrame finds showinfo's pieces. Whatever stands before, between or behind them is a decoder's complaint: its
+// lines lose their own head when they come in the middle of another, and showinfo's may stand under the decoder's.
+func classifyFrame(text string, own bool) logLine {
+	var l logLine
+	if at := logFrame.FindStringSubmatchIndex(text); at != nil {
+		f, ok := parseFrame(logFrame.FindStringSubmatch(text))
+		if !ok {
+			return logLine{}
+		}
+		l.frame = &f
+		if strings.TrimSpace(text[:at[0]]) != "" {
+			l.kind = lineDecoder
+		}
+		text = text[at[1]:]
+	} else if !own {
+		return logLine{}
+	}
+	at := logDigest.FindStringSubmatchIndex(text)
+	if at == nil {
+		if l.frame != nil && strings.TrimSpace(text) != "" {
+			l.kind = lineDecoder
+		}
+		return l
+	}
+	l.digest = strings.ToLower(text[at[2]:at[3]])
+	if strings.TrimSpace(text[:at[0]]) != "" || !logSums.MatchString(strings.TrimRight(text[at[1]:], " ")) {
+		l.kind = lineDecoder
+	}
+	return l
+}
+
 // errorKind tells whose error a line of level error or worse is.
 func errorKind(sender, text string) logKind {
 	if strings.Contains(text, "No such filter") || strings.Contains(text, "Error initializing filter") ||
 		strings.Contains(text, "Error reinitializing filters") || strings.Contains(text, "Unrecognized option") {
-		return lineNoFilter
+		return lineFilter
 	}
 	if strings.HasPrefix(sender, "Parsed_") || sender == "AVFilterGraph" || sender == "nut" || sender == "rawvideo" ||
 		strings.HasPrefix(sender, "auto_scale") || sender == "swscaler" {
@@ -114,19 +157,18 @@ func errorKind(sender, text string) logKind {
 	return lineDecoder
 }
 
-// parseFrame reads showinfo's line about a frame.
-func parseFrame(text string) (frameFacts, bool) {
-	m := logInfo.FindStringSubmatch(text)
-	if m == nil {
-		return frameFacts{}, false
-	}
-	f := frameFacts{format: m[2], interlaced: m[5] != "P", key: m[6] == "1", digest: strings.ToLower(m[7])}
+// parseFrame reads the parts of logFrame.
+func parseFrame(m []string) (frameFacts, bool) {
+	f := frameFacts{format: m[2], interlaced: m[5] != "P", key: m[6] == "1"}
 	if m[1] != "NOPTS" {
 		v, err := strconv.ParseInt(m[1], 10, 64)
 		if err != nil {
 			return frameFacts{}, false
 		}
-		f.pts, f.stamped = v, true
+		// A stamp that could overflow sums is no stamp.
+		if v > -maxStamp && v < maxStamp {
+			f.pts, f.stamped = v, true
+		}
 	}
 	w, err1 := strconv.Atoi(m[3])
 	h, err2 := strconv.Atoi(m[4])
@@ -164,6 +206,7 @@ type decodeLog struct {
 	count  int
 
 	mapped  bool
+	half    *frameFacts // a frame whose digest is not told yet
 	format  string
 	last    int64
 	pending string // cause told since the last frame
@@ -203,8 +246,6 @@ func (l *decodeLog) take(line logLine) {
 	switch line.kind {
 	case lineMapped:
 		l.mapped = true
-	case lineFrame:
-		l.frame(line.frame)
 	case lineCorrupt:
 		l.corrupt = true
 	case linePacket:
@@ -217,10 +258,17 @@ func (l *decodeLog) take(line logLine) {
 		if l.mapped { // before, decoders of all streams are tried; what they find in ours they will find again
 			l.note(WhyDecoder)
 		}
-	case lineFilter, lineNoFilter:
+	case lineFilter:
 		if l.fault == nil {
 			l.fault = errors.New("ffmpeg can not make this view of the clip")
 		}
+	}
+	if line.frame != nil {
+		l.half = line.frame
+	}
+	if line.digest != "" && l.half != nil {
+		l.frame(*l.half, line.digest)
+		l.half = nil
 	}
 }
 
@@ -232,8 +280,8 @@ func (l *decodeLog) note(why string) {
 }
 
 // frame judges one frame.
-func (l *decodeLog) frame(f frameFacts) {
-	info := FrameInfo{Number: l.count, Digest: f.digest, Key: f.key, Interlaced: f.interlaced, PTS: f.pts}
+func (l *decodeLog) frame(f frameFacts, digest string) {
+	info := FrameInfo{Number: l.count, Digest: digest, Key: f.key, Interlaced: f.interlaced, PTS: f.pts}
 	line := frameLine{FrameInfo: info, own: f.pts, stamped: f.stamped}
 	switch {
 	case l.format != "" && f.format != l.format:

@@ -68,21 +68,29 @@ func parseMatrix(s string) (m [9]int32) {
 	return m
 }
 
-// measure takes the spread of the stamps in presentation order.
+// measure takes the spread of the stamps in presentation order. Gaps count as even when they differ by a tick or by a
+// fiftieth: time bases round, and cameras write that jitter into steady clips.
 func (s *packetScan) measure(stamps []int64) {
-	s.timed = len(stamps)
+	s.timed, s.steady = len(stamps), true
 	if len(stamps) == 0 {
 		return
 	}
 	slices.Sort(stamps)
 	s.first, s.last = stamps[0], stamps[len(stamps)-1]
+	gaps := make([]int64, 0, len(stamps))
 	for i := 1; i < len(stamps); i++ {
-		gap := stamps[i] - stamps[i-1]
-		if i == 1 || gap < s.minGap {
-			s.minGap = gap
-		}
-		s.maxGap = max(s.maxGap, gap)
+		gaps = append(gaps, stamps[i]-stamps[i-1])
 	}
+	slices.Sort(gaps)
+	if len(gaps) == 0 {
+		return
+	}
+	median := gaps[len(gaps)/2]
+	for len(gaps) > 1 && gaps[0] < median/4 {
+		s.unseen++
+		gaps = gaps[1:]
+	}
+	s.steady = gaps[len(gaps)-1]-gaps[0] <= max(1, median/50)
 }
 
 // applyScan takes over what the packets tell: number, hidden ones, rate.
@@ -92,8 +100,13 @@ func (v *VideoStream) applyScan(scan packetScan, s *probeStream, duration float6
 	if scan.timed > 0 {
 		v.StartPTS = scan.first
 	}
-	// Time bases of 1 ms round a steady rate to gaps that differ by one tick.
-	v.Variable = scan.timed > 2 && scan.maxGap-scan.minGap > 1
+	if !v.resizes() { // other codecs show what they store
+		v.Variable = !scan.steady || scan.unseen > 0
+		scan.unseen = 0
+	}
+	v.Variable = v.Variable || !scan.steady
+	scan.timed -= scan.unseen
+	scan.shown -= scan.unseen
 	measured := Rational{0, 1}
 	if scan.timed > 1 && scan.last > scan.first && v.TimeBase.Num > 0 {
 		measured = reduce(int64(scan.timed-1)*v.TimeBase.Den, (scan.last-scan.first)*v.TimeBase.Num)
