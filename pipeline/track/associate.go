@@ -11,12 +11,15 @@ const (
 	maxSureGapSeconds = 2.0
 	// gateSides is how far, in sides of the face, an observation may lie from where it was expected; it grows with the
 	// time since the last sighting and where the camera's motion is not known.
-	gateSides         = 0.5
-	gateSidesPerSec   = 0.5
-	gateSidesUnknown  = 0.5
-	maxSideRatio      = 2.0
-	velocityHalfLife  = 0.3 // seconds after which an own velocity is halved
+	gateSides        = 0.4
+	gateSidesPerSec  = 0.3
+	gateSidesUnknown = 0.5
+	maxSideRatio     = 2.0
+	// A face's own velocity is halved after velocityHalfLife seconds without a sighting; each sighting changes it by
+	// velocityNewWeight of the surprise, and it stays below maxVelocitySides sides a second.
+	velocityHalfLife  = 0.3
 	velocityNewWeight = 0.5
+	maxVelocitySides  = 4
 )
 
 // sighting is an observation that belongs to a trail.
@@ -40,8 +43,10 @@ func (t *trail) last() int { return t.seen[len(t.seen)-1].frame }
 
 // follower associates the observations of one scene.
 type follower struct {
+	long   float64 // long side of the picture
 	frames []Frame
 	motion []affine
+	long   float64 // of the source's picture
 	open   []*trail
 	done   []*trail
 }
@@ -97,7 +102,7 @@ func (f *follower) associate(i int, obs []observation) {
 	for j, o := range obs {
 		if !taken[j] {
 			t := &trail{seen: []sighting{{i, o}}, box: o.face}
-			t.ev.add(o)
+			t.ev.add(o, f.long)
 			f.open = append(f.open, t)
 		}
 	}
@@ -112,13 +117,13 @@ func (f *follower) see(t *trail, i int, o observation) {
 		t.vx += velocityNewWeight * (x - px) / dt
 		t.vy += velocityNewWeight * (y - py) / dt
 	}
-	most := 4 * side(o.face) // faces cross at most a few of their own sides a second
+	most := maxVelocitySides * side(o.face)
 	if v := math.Hypot(t.vx, t.vy); v > most {
 		t.vx, t.vy = t.vx*most/v, t.vy*most/v
 	}
 	t.box, t.blind = o.face, 0
 	t.seen = append(t.seen, sighting{i, o})
-	t.ev.add(o)
+	t.ev.add(o, f.long)
 }
 
 // pairs lists the associations within the gate, cheapest first. Trails are sorted by their middle's x, so that a crowd

@@ -14,18 +14,19 @@ func Build(width, height int, frames []Frame) ([]Track, error) {
 		return nil, err
 	}
 	motion := motions(frames)
+	ob := newObserver(width, height, frames)
 	var out []Track
 	for begin := 0; begin < len(frames); {
 		end := begin + 1
 		for end < len(frames) && !frames[end].Motion.Cut {
 			end++
 		}
-		f := &follower{frames: frames, motion: motion}
+		f := &follower{long: float64(max(width, height)), frames: frames, motion: motion, long: ob.long}
 		for i := begin; i < end; i++ {
 			if i > begin {
 				f.advance(i)
 			}
-			f.associate(i, observe(frames[i].Detections))
+			f.associate(i, ob.observe(frames[i].Detections))
 		}
 		fill := filler{frames: frames, motion: motion, begin: begin, end: end}
 		for _, t := range append(f.done, f.open...) {
@@ -45,7 +46,7 @@ func Build(width, height int, frames []Frame) ([]Track, error) {
 // finish makes the track of a trail.
 func finish(t *trail, samples []Sample) Track {
 	return Track{
-		Samples: samples, Seen: t.ev.seen, BestFast: t.ev.fast[0], BestSecond: t.ev.second, MeanFast: t.ev.mean(), Sure: t.ev.sure(),
+		Samples: samples, Seen: t.ev.seen, BestFast: t.ev.fast[0], BestSecond: t.ev.second, MeanFast: mean(t.ev.fast), Sure: t.ev.sure(),
 	}
 }
 

@@ -6,10 +6,14 @@ const (
 	// reachSeconds is how far a track reaches beyond its first and last sighting.
 	reachSeconds = 0.5
 	// driftPerSecond is how much a face that is not seen is taken to grow each second, as a share of its sides.
-	driftPerSecond = 0.3
+	driftPerSecond = 0.15
 	// driftUnknown is the same for each frame over which the camera's motion is not known.
 	driftUnknown = 0.05
 	maxDrift     = 0.5
+	// velocityTrust is the share of a face's own velocity that goes on beyond its last sighting.
+	velocityTrust = 0.7
+	// velocitySightings is how many sightings tell the velocity at the end of a track.
+	velocitySightings = 6
 )
 
 // filler turns a trail into samples.
@@ -28,7 +32,7 @@ func (f *filler) samples(t *trail) []Sample {
 		out[i] = Sample{Frame: from + i, Source: Extended}
 	}
 	for k, s := range t.seen {
-		out[s.frame-from] = Sample{Frame: s.frame, Box: f.smooth(t, k), Score: score(s.observation), Source: Detected}
+		out[s.frame-from] = Sample{Frame: s.frame, Box: f.smooth(t, k), Score: s.score(), Source: Detected}
 		if k > 0 {
 			f.fill(out, from, t.seen[k-1], s)
 		}
@@ -48,14 +52,6 @@ func (f *filler) reach(i, dir int) int {
 		}
 	}
 	return j
-}
-
-// score is an observation's score as samples carry it.
-func score(o observation) float64 {
-	if o.told {
-		return 1
-	}
-	return math.Max(o.fast, o.second)
 }
 
 // smooth gives the area of sighting k, widened to the mean of its neighbours, so that a box that is too small for a
@@ -115,7 +111,7 @@ func (f *filler) drift(i int) float64 {
 
 // velocity is the face's own velocity at one end of a trail, in pixels a second, the camera's motion left out.
 func (f *filler) velocity(t *trail, atStart bool) [2]float64 {
-	n := min(len(t.seen), 6)
+	n := min(len(t.seen), velocitySightings)
 	part := t.seen[len(t.seen)-n:]
 	if atStart {
 		part = t.seen[:n]
@@ -131,7 +127,7 @@ func (f *filler) velocity(t *trail, atStart bool) [2]float64 {
 	}
 	x0, y0 := center(b)
 	x1, y1 := center(end)
-	return [2]float64{(x1 - x0) / dt, (y1 - y0) / dt}
+	return [2]float64{velocityTrust * (x1 - x0) / dt, velocityTrust * (y1 - y0) / dt}
 }
 
 // extend reaches beyond the end of a trail: the hull of a face that stays and of one that goes on at its velocity, which
