@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -41,6 +42,9 @@ func Inspect(ctx context.Context, t Tools, path string, lim Limits) (*Probe, err
 	p := &Probe{Bytes: size, Streams: len(doc.Streams), Duration: seconds(doc.Format.Duration)}
 	if p.Container = containerName(doc.Format.Name); p.Container == "" {
 		return nil, fmt.Errorf("its %w", ErrFormat)
+	}
+	if !slices.ContainsFunc(doc.Streams, func(s probeStream) bool { return s.Type == "video" || s.Type == "audio" }) {
+		return nil, fmt.Errorf("%w: its header names neither picture nor sound, or ends early", ErrUnreadable)
 	}
 	stream, err := chooseVideo(doc)
 	if err != nil {
