@@ -43,7 +43,6 @@ func (t *trail) last() int { return t.seen[len(t.seen)-1].frame }
 
 // follower associates the observations of one scene.
 type follower struct {
-	long   float64 // long side of the picture
 	frames []Frame
 	motion []affine
 	long   float64 // of the source's picture

@@ -21,7 +21,7 @@ func Build(width, height int, frames []Frame) ([]Track, error) {
 		for end < len(frames) && !frames[end].Motion.Cut {
 			end++
 		}
-		f := &follower{long: float64(max(width, height)), frames: frames, motion: motion, long: ob.long}
+		f := &follower{frames: frames, motion: motion, long: ob.long}
 		for i := begin; i < end; i++ {
 			if i > begin {
 				f.advance(i)

@@ -2,56 +2,62 @@ package track
 
 import "math"
 
-// evidence is what speaks for a track being a face.
+// What makes a track a face, searched for on clips with ground truth. A face that is large in the picture is easy to see,
+// so that weak evidence speaks against it, and a false alarm of that size covers much: it needs more.
+const (
+	secondShare = 3.3    // weight of the second network's best score
+	sizeShare   = 0.4    // what a face loses each time that it is e times as large as easySide
+	easySide    = 32.0   // pixels of a picture whose long side is pictureLong
+	pictureLong = 1536.0 // pixels
+	leastScore  = 0.89   // from which a track may be a face
+	leastOnce   = 0.75   // from which one frame is enough: the scales of the fast network agree
+	sureSecond  = 0.3    // from which a track that may be a face is one, by the second network
+	sureFast    = 0.85   // and by the fast one
+)
+
+// evidence is what speaks for a track being a face. One more sighting never makes it weaker.
 type evidence struct {
 	seen   int
 	fast   [4]float64 // best scores of the fast network, highest first
+	agree  [4]float64 // best agreement of its scales, less what the size costs
 	second float64
-	proof  float64 // greatest score of the second opinion as a share of what a face of that size has to reach
 	told   bool
 }
 
-const (
-	// sureFast is what the fast network's best four scores have to reach on average.
-	sureFast = 0.85
-	// sureSecondSmall and sureSecondLarge are what the second opinion has to reach once, for faces of up to smallSide and
-	// from largeSide on (in pixels of a picture of referenceLong). A large face is easy to see and scores high; a large mask
-	// for nothing costs most.
-	sureSecondSmall = 0.22
-	sureSecondLarge = 0.45
-	smallSide       = 24
-	largeSide       = 72
-	referenceLong   = 1536
-)
-
-// needed is the second opinion's score that makes a face in a picture with that long side sure.
-func needed(face Box, long float64) float64 {
-	side := math.Min(face.W, face.H) * referenceLong / long
-	share := math.Min(math.Max((side-smallSide)/(largeSide-smallSide), 0), 1)
-	return sureSecondSmall + share*(sureSecondLarge-sureSecondSmall)
-}
-
-// add takes one more sighting in a picture with that long side into account; evidence never gets weaker by it.
+// add takes one more sighting into account; long is the long side of the source's picture.
 func (e *evidence) add(o observation, long float64) {
+	cost := sizeShare * math.Max(0, math.Log(side(o.face)*pictureLong/long/easySide))
+	for i := range e.agree {
+		// Without any score the sighting would be worth -cost: that stands for those that are missing.
+		if e.seen == 0 {
+			e.agree[i] = -cost
+		}
+		e.agree[i] = math.Max(e.agree[i], -cost)
+	}
 	e.seen++
-	e.proof = math.Max(e.proof, o.second/needed(o.face, long))
 	e.told = e.told || o.told
 	e.second = math.Max(e.second, o.second)
-	v := o.fast
-	for i := range e.fast {
-		if v > e.fast[i] {
-			v, e.fast[i] = e.fast[i], v
+	insert(&e.fast, o.fast)
+	insert(&e.agree, o.agree-cost)
+}
+
+// insert keeps the four highest values in falling order.
+func insert(best *[4]float64, v float64) {
+	for i := range best {
+		if v > best[i] {
+			v, best[i] = best[i], v
 		}
 	}
 }
 
-// mean is the mean of the best four scores of the fast network; missing ones count as 0.
-func (e *evidence) mean() float64 {
-	return (e.fast[0] + e.fast[1] + e.fast[2] + e.fast[3]) / 4
+func mean(v [4]float64) float64 { return (v[0] + v[1] + v[2] + v[3]) / 4 }
+
+// plausible tells that this may be a face.
+func (e *evidence) plausible() bool {
+	return e.told || e.agree[0] >= leastOnce || secondShare*e.second+mean(e.agree) >= leastScore
 }
 
 // sure tells that this is a face.
-func (e *evidence) sure() bool { return e.told || e.proof >= 1 || e.mean() >= sureFast }
-
-// plausible tells that this may be a face.
-func (e *evidence) plausible() bool { return e.sure() }
+func (e *evidence) sure() bool {
+	return e.told || e.plausible() && (e.second >= sureSecond || mean(e.fast) >= sureFast)
+}
