@@ -3,12 +3,16 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"veil/pipeline/decide"
 )
+
+// releasedMode lets everybody read what was released; plans, sheets and held derivatives are their maker's alone.
+const releasedMode = 0o644
 
 // HeldName is where a derivative lies that a person has to look at: NAME.held.EXT beside its final name.
 func HeldName(out string) string {
@@ -56,6 +60,11 @@ func (c *clip) settle(ctx context.Context) (Outcome, error) {
 	}
 	if out.Derivative == "" {
 		return out, nil
+	}
+	if out.State == Released {
+		if err := os.Chmod(c.part, releasedMode); err != nil {
+			return Outcome{}, fmt.Errorf("open derivative to readers: %w", plainPath(err))
+		}
 	}
 	return out, c.scratch.publish(c.part, out.Derivative)
 }

@@ -44,10 +44,10 @@ var recipes = map[string]map[string]recipe{
 	},
 	PurposeVerify: {
 		EffortThorough: {passes: []pass{
-			{network: CenterFace, longs: []int{1216, 448}, threshold: 0.35, every: 4, maxGrow: 1.25},
+			{network: CenterFace, longs: []int{1216, 448}, threshold: 0.5, every: 4, maxGrow: 1.25},
 		}},
 		EffortFast: {passes: []pass{
-			{network: CenterFace, longs: []int{1024}, threshold: 0.35, every: 12, maxGrow: 1},
+			{network: CenterFace, longs: []int{1024}, threshold: 0.5, every: 12, maxGrow: 1},
 		}},
 	},
 }
