@@ -29,9 +29,9 @@ func Build(width, height int, frames []Frame) ([]Track, error) {
 			f.associate(i, ob.observe(frames[i].Detections))
 		}
 		fill := filler{frames: frames, motion: motion, begin: begin, end: end}
-		for _, t := range append(f.done, f.open...) {
+		for _, t := range mergeDoubles(append(f.done, f.open...), ob.long) {
 			if t.ev.plausible() {
-				out = append(out, finish(t, fill.samples(t)))
+				out = append(out, fill.finish(t, float64(width), float64(height)))
 			}
 		}
 		begin = end
@@ -44,10 +44,19 @@ func Build(width, height int, frames []Frame) ([]Track, error) {
 }
 
 // finish makes the track of a trail.
-func finish(t *trail, samples []Sample) Track {
+func (f *filler) finish(t *trail, width, height float64) Track {
+	first, last := t.seen[0], t.seen[len(t.seen)-1]
 	return Track{
-		Samples: samples, Seen: t.ev.seen, BestFast: t.ev.fast[0], BestSecond: t.ev.second, MeanFast: mean(t.ev.fast), Sure: t.ev.sure(),
+		Samples: f.samples(t), Seen: t.ev.seen, BestFast: t.ev.fast[0], BestSecond: t.ev.second, MeanFast: mean(t.ev.fast), Sure: t.ev.sure(),
+		BornInside: f.reach(first.frame, -1) > f.begin && !nearEdge(first.face, width, height),
+		DiedInside: f.reach(last.frame, +1) < f.end-1 && !nearEdge(last.face, width, height),
 	}
+}
+
+// nearEdge tells whether a face is within its own side of the picture's edge, where faces come and go.
+func nearEdge(b Box, width, height float64) bool {
+	s := side(b)
+	return b.X < s || b.Y < s || b.X+b.W > width-s || b.Y+b.H > height-s
 }
 
 // check refuses input that would make nonsense of a track.
