@@ -134,9 +134,6 @@ func (v *verifier) checkStreams() {
 	v.note(checkStreams, fmt.Sprintf("one video stream %dx%d %s, %d audio", l.Width, l.Height, l.Format, audio), faults)
 }
 
-// aspectSlack is how far, as a share, a sample aspect ratio may be rounded: H.264 has 16 bits for each side of it.
-const aspectSlack = 1e-3
-
 // maxAspectPart is the largest part of a sample aspect ratio that H.264 can write.
 const maxAspectPart = 1<<16 - 1
 
