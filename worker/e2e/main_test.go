@@ -103,6 +103,7 @@ type result struct {
 	code     int
 	out, err string
 	took     time.Duration
+	cpu      time.Duration // of all its processes
 }
 
 // veil runs the program to its end.
@@ -128,6 +129,9 @@ func (p *place) within(t *testing.T, limit time.Duration, name string, args ...s
 	start := time.Now()
 	err := cmd.Run()
 	r := result{out: out.String(), err: fault.String(), took: time.Since(start)}
+	if s := cmd.ProcessState; s != nil {
+		r.cpu = s.UserTime() + s.SystemTime()
+	}
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
