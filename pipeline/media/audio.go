@@ -242,7 +242,8 @@ func (a *audioJob) decoder(ctx context.Context, t Tools) (*ffmpegChild, *os.File
 	args = append(args, "-copyts", "-reinit_filter", "0", "-i", childInput, "-map", fmt.Sprintf("0:%d", a.stream.Index),
 		"-vn", "-sn", "-dn", "-af", resample, "-map_metadata", "-1", "-map_chapters", "-1",
 		"-c:a", "pcm_f32le", "-f", "f32le", "pipe:1")
-	c, err := startFFmpeg(ctx, t, ffmpegIO{stdout: w, clip: clip}, args)
+	c, err := startFFmpeg(ctx, t, ffmpegIO{stdout: w, clip: clip,
+		mute: []string{a.o.Probe.Video.Codec, "libdav1d", "mjpeg", "png"}}, args)
 	if err != nil {
 		return nil, nil, errors.Join(err, r.Close())
 	}

@@ -19,6 +19,8 @@ type ffmpegIO struct {
 	stdin  io.Reader
 	stdout *os.File
 	clip   *os.File // the source, which the child knows as childInput
+	// mute are decoders whose errors do not count: the ones of pictures, where only sound is wanted.
+	mute []string
 }
 
 // ffmpegChild is an ffmpeg of the way out: encoders, and the decoder of sound.
@@ -35,7 +37,7 @@ func startFFmpeg(ctx context.Context, t Tools, s ffmpegIO, args []string) (*ffmp
 		full = append(full, "-progress", "pipe:1")
 	}
 	cmd := Command(ctx, t.FFmpeg, append(full, args...)...)
-	c := &ffmpegChild{log: &messages{}, progress: &tail{}}
+	c := &ffmpegChild{log: &messages{mute: s.mute}, progress: &tail{}}
 	cmd.Stdin, cmd.Stderr = s.stdin, c.log
 	if s.clip != nil {
 		cmd.ExtraFiles = []*os.File{s.clip}
@@ -122,6 +124,7 @@ func (t *tail) bytes() []byte {
 
 // messages reads a child's stderr line by line and keeps what matters. It is read only once the child has ended.
 type messages struct {
+	mute     []string // senders that are not listened to
 	line     []byte
 	first    string // first error, without the sender
 	errors   int
@@ -147,6 +150,11 @@ func (m *messages) Write(p []byte) (int, error) {
 func (m *messages) end() {
 	s := string(m.line)
 	m.line = m.line[:0]
+	for _, sender := range m.mute {
+		if strings.HasPrefix(s, "["+sender+" @ ") {
+			return
+		}
+	}
 	switch {
 	case strings.Contains(s, "No space left on device"), strings.Contains(s, "Disk quota exceeded"):
 		m.noSpace = true
