@@ -91,7 +91,7 @@ func decodeArgs(t Tools, p *Probe, v View, r *Range) []string {
 	args := []string{"-hide_banner", "-nostdin", "-nostats", "-loglevel", "repeat+level+info"}
 	args = append(args, inputLimits()...)
 	args = append(args, "-copyts", "-noautorotate", "-threads", strconv.Itoa(t.DecoderThreads),
-		"-i", childInput, "-autoscale", "0", "-map", "0:"+strconv.Itoa(p.Video.Index), "-filter_threads", strconv.Itoa(t.DecoderThreads),
+		"-i", childInput, "-noautoscale", "-map", "0:"+strconv.Itoa(p.Video.Index), "-filter_threads", strconv.Itoa(t.DecoderThreads),
 		"-vf", filterChain(p, v, r), "-fps_mode", "passthrough", "-enc_time_base", "-1", "-map_metadata", "-1",
 		"-map_chapters", "-1", "-c:v", "rawvideo", "-f", "nut", "-write_index", "0", "-flush_packets", "1",
 		"pipe:1")
