@@ -8,18 +8,20 @@ import (
 const (
 	// maxGapSeconds is the longest gap that a track bridges, maxSureGapSeconds that of one that is a face for certain.
 	maxGapSeconds     = 1.0
-	maxSureGapSeconds = 2.0
+	maxSureGapSeconds = 1.2
 	// gateSides is how far, in sides of the face, an observation may lie from where it was expected; it grows with the
 	// time since the last sighting and where the camera's motion is not known.
 	gateSides        = 0.4
 	gateSidesPerSec  = 0.3
 	gateSidesUnknown = 0.5
 	maxSideRatio     = 2.0
-	// A face's own velocity is halved after velocityHalfLife seconds without a sighting; each sighting changes it by
-	// velocityNewWeight of the surprise, and it stays below maxVelocitySides sides a second.
+	// A face's own velocity is expected to halve every velocityHalfLife seconds without a sighting; each sighting changes
+	// it by velocityNewWeight of the surprise, and it stays below maxVelocitySides sides a second.
 	velocityHalfLife  = 0.3
 	velocityNewWeight = 0.5
 	maxVelocitySides  = 4
+	// steadySightings is how many sightings a velocity needs before it counts.
+	steadySightings = 4
 )
 
 // sighting is an observation that belongs to a trail.
@@ -31,12 +33,14 @@ type sighting struct {
 // trail is a track in the making: what was seen of one face, in frame order.
 type trail struct {
 	seen []sighting
-	// where the face is expected in the frame at hand, and its own velocity in pixels a second, the camera's left out
+	// where the face would be in the frame at hand if it had not moved by itself, and its own velocity in pixels a second
 	box    Box
 	vx, vy float64
 	// blind counts the frames since the last sighting over which the camera's motion is unknown
 	blind int
 	ev    evidence
+	// doubles are trails that follow the same face.
+	doubles []*trail
 }
 
 func (t *trail) last() int { return t.seen[len(t.seen)-1].frame }
@@ -52,7 +56,6 @@ type follower struct {
 
 // advance moves every open trail's expectation to frame i and closes those that were not seen for too long.
 func (f *follower) advance(i int) {
-	dt := f.frames[i].Time - f.frames[i-1].Time
 	open := f.open[:0]
 	for _, t := range f.open {
 		limit := maxGapSeconds
@@ -64,11 +67,6 @@ func (f *follower) advance(i int) {
 			continue
 		}
 		t.box = step(t.box, f.motion, i-1, i)
-		t.box = shift(t.box, t.vx*dt, t.vy*dt)
-		decay := math.Exp2(-dt / velocityHalfLife)
-		if i-t.last() > 1 {
-			t.vx, t.vy = t.vx*decay, t.vy*decay
-		}
 		if !f.motion[i].known {
 			t.blind++
 		}
@@ -113,8 +111,8 @@ func (f *follower) see(t *trail, i int, o observation) {
 	x, y := center(o.face)
 	px, py := center(t.box)
 	if dt > 0 {
-		t.vx += velocityNewWeight * (x - px) / dt
-		t.vy += velocityNewWeight * (y - py) / dt
+		t.vx += velocityNewWeight * ((x-px)/dt - t.vx)
+		t.vy += velocityNewWeight * ((y-py)/dt - t.vy)
 	}
 	most := maxVelocitySides * side(o.face)
 	if v := math.Hypot(t.vx, t.vy); v > most {
@@ -139,7 +137,7 @@ func (f *follower) pairs(i int, obs []observation) []pair {
 	var out []pair
 	for j, o := range obs {
 		x, _ := center(o.face)
-		reach := (gateSides + 2*gateSidesPerSec + gateSidesUnknown + 1) * math.Min(widest, maxSideRatio*side(o.face))
+		reach := (gateSides + (gateSidesPerSec+maxVelocitySides*maxSideRatio)*maxSureGapSeconds + gateSidesUnknown) * math.Min(widest, maxSideRatio*side(o.face))
 		from := sort.Search(len(order), func(k int) bool { return mid(order[k]) >= x-reach })
 		for _, k := range order[from:] {
 			if mid(k) > x+reach {
@@ -162,20 +160,40 @@ func (f *follower) pairs(i int, obs []observation) []pair {
 	return out
 }
 
-// cost tells how badly a face fits what a trail expects; false beyond the gate.
+// cost tells how badly a face fits what a trail expects; false beyond the gate. The gate is around the way from where the
+// face would be if it had stopped to where it would be had it gone on; the cost counts from where its fading velocity
+// would have brought it.
 func (f *follower) cost(t *trail, i int, face Box) (float64, bool) {
 	a, b := side(t.box), side(face)
 	ratio := math.Max(a, b) / math.Min(a, b)
 	if ratio > maxSideRatio {
 		return 0, false
 	}
+	gap := f.frames[i].Time - f.frames[t.last()].Time
 	x, y := center(face)
 	px, py := center(t.box)
-	d := math.Hypot(x-px, y-py) / math.Sqrt(a*b)
-	gap := f.frames[i].Time - f.frames[t.last()].Time
+	x, y = x-px, y-py
 	gate := gateSides + gateSidesPerSec*gap
 	if t.blind > 0 {
 		gate += gateSidesUnknown
 	}
-	return d + 0.5*math.Log(ratio) + 0.2*gap, d <= gate
+	vx, vy := t.vx, t.vy
+	if len(t.seen) < steadySightings {
+		vx, vy = 0, 0
+	}
+	if distance(x, y, vx*gap, vy*gap) > gate*math.Sqrt(a*b) {
+		return 0, false
+	}
+	way := velocityHalfLife / math.Ln2 * (1 - math.Exp2(-gap/velocityHalfLife))
+	d := math.Hypot(x-vx*way, y-vy*way) / math.Sqrt(a*b)
+	return d + 0.5*math.Log(ratio) + 0.2*gap, true
+}
+
+// distance is that of the point (x, y) from the way between the origin and (wx, wy).
+func distance(x, y, wx, wy float64) float64 {
+	share := 0.0
+	if length := wx*wx + wy*wy; length > 0 {
+		share = math.Min(math.Max((x*wx+y*wy)/length, 0), 1)
+	}
+	return math.Hypot(x-share*wx, y-share*wy)
 }

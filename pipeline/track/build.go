@@ -46,8 +46,24 @@ func Build(width, height int, frames []Frame) ([]Track, error) {
 // finish makes the track of a trail.
 func (f *filler) finish(t *trail, width, height float64) Track {
 	first, last := t.seen[0], t.seen[len(t.seen)-1]
+	samples := f.samples(t)
+	for _, d := range t.doubles {
+		samples = overlay(samples, f.samples(d))
+		if d.seen[0].frame < first.frame {
+			first = d.seen[0]
+		}
+		if d.last() > last.frame {
+			last = d.seen[len(d.seen)-1]
+		}
+	}
+	seen := 0
+	for _, s := range samples {
+		if s.Source == Detected {
+			seen++
+		}
+	}
 	return Track{
-		Samples: f.samples(t), Seen: t.ev.seen, BestFast: t.ev.fast[0], BestSecond: t.ev.second, MeanFast: mean(t.ev.fast), Sure: t.ev.sure(),
+		Samples: samples, Seen: seen, BestFast: t.ev.fast[0], BestSecond: t.ev.second, MeanFast: mean(t.ev.fast), Sure: t.ev.sure(),
 		BornInside: f.reach(first.frame, -1) > f.begin && !nearEdge(first.face, width, height),
 		DiedInside: f.reach(last.frame, +1) < f.end-1 && !nearEdge(last.face, width, height),
 	}

@@ -11,7 +11,7 @@ const (
 	driftUnknown = 0.05
 	maxDrift     = 0.5
 	// velocityTrust is the share of a face's own velocity that goes on beyond its last sighting.
-	velocityTrust = 0.7
+	velocityTrust = 0.5
 	// velocitySightings is how many sightings tell the velocity at the end of a track.
 	velocitySightings = 6
 )

@@ -10,9 +10,11 @@ const (
 	easySide    = 32.0   // pixels of a picture whose long side is pictureLong
 	pictureLong = 1536.0 // pixels
 	leastScore  = 0.89   // from which a track may be a face
-	leastOnce   = 0.75   // from which one frame is enough: the scales of the fast network agree
-	sureSecond  = 0.3    // from which a track that may be a face is one, by the second network
-	sureFast    = 0.85   // and by the fast one
+	// One frame is enough where the scales of the fast network agree that much; large faces count in full here, lest one
+	// that shows up between two looks of the second network is lost.
+	leastOnce  = 0.7
+	sureSecond = 0.3  // from which a track that may be a face is one, by the second network
+	sureFast   = 0.85 // and by the fast one
 )
 
 // evidence is what speaks for a track being a face. One more sighting never makes it weaker.
@@ -20,6 +22,7 @@ type evidence struct {
 	seen   int
 	fast   [4]float64 // best scores of the fast network, highest first
 	agree  [4]float64 // best agreement of its scales, less what the size costs
+	once   float64    // best agreement of its scales, whatever the size
 	second float64
 	told   bool
 }
@@ -36,6 +39,7 @@ func (e *evidence) add(o observation, long float64) {
 	}
 	e.seen++
 	e.told = e.told || o.told
+	e.once = math.Max(e.once, o.agree)
 	e.second = math.Max(e.second, o.second)
 	insert(&e.fast, o.fast)
 	insert(&e.agree, o.agree-cost)
@@ -54,7 +58,8 @@ func mean(v [4]float64) float64 { return (v[0] + v[1] + v[2] + v[3]) / 4 }
 
 // plausible tells that this may be a face.
 func (e *evidence) plausible() bool {
-	return e.told || e.agree[0] >= leastOnce || secondShare*e.second+mean(e.agree) >= leastScore
+	return e.told || e.once >= leastOnce || mean(e.fast) >= sureFast ||
+		secondShare*e.second+mean(e.agree) >= leastScore
 }
 
 // sure tells that this is a face.

@@ -81,35 +81,37 @@ func countDoubles(trails []*trail, seen, at []int, shared map[[2]int]int) {
 	}
 }
 
-// take adds another trail's sightings to this one: in a frame that both saw, the area is that of both and the face the
-// better one's.
+// take makes another trail a double of this one. Each keeps its own sightings, so that a gap of one is filled although the
+// other saw something, which may have been only a part of the face or another one's.
 func (t *trail) take(other *trail, long float64) {
-	merged := make([]sighting, 0, len(t.seen)+len(other.seen))
-	a, b := t.seen, other.seen
-	for len(a) > 0 || len(b) > 0 {
-		switch {
-		case len(b) == 0 || len(a) > 0 && a[0].frame < b[0].frame:
-			merged, a = append(merged, a[0]), a[1:]
-		case len(a) == 0 || b[0].frame < a[0].frame:
-			merged, b = append(merged, b[0]), b[1:]
-		default:
-			merged = append(merged, sighting{a[0].frame, join(a[0].observation, b[0].observation)})
-			a, b = a[1:], b[1:]
-		}
-	}
-	t.seen, t.ev = merged, evidence{}
-	for _, s := range merged {
+	t.doubles = append(append(t.doubles, other), other.doubles...)
+	for _, s := range other.seen {
 		t.ev.add(s.observation, long)
 	}
+	other.doubles = nil
 }
 
-// join makes one observation of two of the same face.
-func join(a, b observation) observation {
-	if b.score() > a.score() {
+// overlay joins two runs of samples of the same face, which share frames: in a frame that both have, the box is around
+// both, but where one only reaches out beyond its sightings the other's is enough.
+func overlay(a, b []Sample) []Sample {
+	if b[0].Frame < a[0].Frame {
 		a, b = b, a
 	}
-	a.area = union(a.area, b.area)
-	a.fast, a.second = max(a.fast, b.fast), max(a.second, b.second)
-	a.agree, a.told = max(a.agree, b.agree), a.told || b.told
+	for _, s := range b {
+		k := s.Frame - a[0].Frame
+		switch {
+		case k >= len(a):
+			a = append(a, s)
+		case a[k].Source == Extended && s.Source != Extended:
+			a[k] = s
+		case a[k].Source != Extended && s.Source == Extended:
+		default:
+			a[k].Box = union(a[k].Box, s.Box)
+			a[k].Score = max(a[k].Score, s.Score)
+			if s.Source == Detected {
+				a[k].Source = Detected
+			}
+		}
+	}
 	return a
 }

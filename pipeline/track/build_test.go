@@ -1,0 +1,323 @@
+package track
+
+import (
+	"math"
+	"math/rand"
+	"testing"
+)
+
+const testWidth, testHeight = 1280, 720
+
+// clip makes n frames of 25 a second without detections; pan is the camera's motion in pixels a frame.
+func clip(n int, pan float64) []Frame {
+	frames := make([]Frame, n)
+	for i := range frames {
+		frames[i] = Frame{
+			Time: float64(i) / 25, Searched: []string{"yunet"},
+			Motion: Motion{A: [6]float64{1, 0, pan, 0, 1, 0}, Known: i > 0},
+		}
+	}
+	return frames
+}
+
+// seen is a face as the fast network reports it at both scales.
+func seen(b Box, score float64) []Detection {
+	return []Detection{
+		{Box: b, Score: score, Detector: "yunet", Long: 1536},
+		{Box: grow(b, 0.03), Score: score, Detector: "yunet", Long: 640},
+	}
+}
+
+func build(t testing.TB, frames []Frame) []Track {
+	t.Helper()
+	tracks, err := Build(testWidth, testHeight, frames)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkShape(t, tracks, frames)
+	return tracks
+}
+
+// checkShape holds what every answer of Build promises.
+func checkShape(t testing.TB, tracks []Track, frames []Frame) {
+	t.Helper()
+	for i, tr := range tracks {
+		if tr.ID != i+1 || len(tr.Samples) == 0 || tr.Seen == 0 {
+			t.Fatalf("track %d of %d: id %d, %d samples, seen %d", i, len(tracks), tr.ID, len(tr.Samples), tr.Seen)
+		}
+		if i > 0 && tr.Samples[0].Frame < tracks[i-1].Samples[0].Frame {
+			t.Fatalf("track %d begins before the one before it", tr.ID)
+		}
+		detected := 0
+		for j, s := range tr.Samples {
+			if s.Frame != tr.Samples[0].Frame+j || s.Frame >= len(frames) {
+				t.Fatalf("track %d: sample %d is of frame %d", tr.ID, j, s.Frame)
+			}
+			if !(s.Box.W > 0) || !(s.Box.H > 0) || math.IsNaN(s.Box.X+s.Box.Y) || math.IsInf(s.Box.W+s.Box.H, 0) {
+				t.Fatalf("track %d: frame %d: box %v", tr.ID, s.Frame, s.Box)
+			}
+			if j > 0 && frames[s.Frame].Motion.Cut {
+				t.Fatalf("track %d runs over the cut at frame %d", tr.ID, s.Frame)
+			}
+			if s.Source == Detected {
+				detected++
+			}
+		}
+		if detected != tr.Seen {
+			t.Fatalf("track %d: seen %d, %d samples are detected", tr.ID, tr.Seen, detected)
+		}
+	}
+}
+
+// covered tells whether a box lies in one track's sample of the frame.
+func covered(tracks []Track, frame int, b Box) bool {
+	for _, tr := range tracks {
+		k := frame - tr.Samples[0].Frame
+		if k >= 0 && k < len(tr.Samples) && contains(tr.Samples[k].Box, b) {
+			return true
+		}
+	}
+	return false
+}
+
+func contains(outer, inner Box) bool {
+	const eps = 1e-6
+	return outer.X <= inner.X+eps && outer.Y <= inner.Y+eps && outer.X+outer.W >= inner.X+inner.W-eps && outer.Y+outer.H >= inner.Y+inner.H-eps
+}
+
+func TestGapIsFilledWithTheHullOfBothEnds(t *testing.T) {
+	frames := clip(60, 0)
+	for i := range frames {
+		if i < 20 || i >= 40 {
+			frames[i].Detections = seen(Box{X: 300 + 6*float64(i), Y: 200, W: 60, H: 70}, 0.9)
+		}
+	}
+	tracks := build(t, frames)
+	if len(tracks) != 1 || !tracks[0].Sure {
+		t.Fatalf("tracks %+v", tracks)
+	}
+	for i := 20; i < 40; i++ {
+		s := tracks[0].Samples[i]
+		if s.Source != Filled || !contains(s.Box, Box{X: 300 + 6*float64(i), Y: 200, W: 60, H: 70}) {
+			t.Errorf("frame %d: %+v", i, s)
+		}
+	}
+}
+
+func TestGapFollowsTheCamera(t *testing.T) {
+	const pan = 14.0
+	frames := clip(50, pan)
+	at := func(i int) Box { return Box{X: 100 + pan*float64(i), Y: 200, W: 40, H: 50} }
+	for i := range frames {
+		if i < 15 || i >= 35 {
+			frames[i].Detections = seen(at(i), 0.9)
+		}
+	}
+	tracks := build(t, frames)
+	if len(tracks) != 1 {
+		t.Fatalf("%d tracks", len(tracks))
+	}
+	for i := 15; i < 35; i++ {
+		b := tracks[0].Samples[i].Box
+		if !contains(b, at(i)) || b.W > 70 {
+			t.Errorf("frame %d: %v does not follow %v", i, b, at(i))
+		}
+	}
+}
+
+func TestReachBeyondBirthAndDeath(t *testing.T) {
+	const pan = -5.0
+	at := func(i int) Box { return Box{X: 900 + pan*float64(i), Y: 200, W: 40, H: 50} }
+	frames := clip(100, pan)
+	for i := 40; i < 60; i++ {
+		frames[i].Detections = seen(at(i), 0.9)
+	}
+	tracks := build(t, frames)
+	if len(tracks) != 1 {
+		t.Fatalf("%d tracks", len(tracks))
+	}
+	tr := tracks[0]
+	first, last := tr.Samples[0].Frame, tr.Samples[len(tr.Samples)-1].Frame
+	if frames[40].Time-frames[first].Time < 0.5 || frames[last].Time-frames[59].Time < 0.5 {
+		t.Errorf("reaches from frame %d to %d", first, last)
+	}
+	for _, s := range tr.Samples {
+		if !contains(s.Box, at(s.Frame)) {
+			t.Errorf("frame %d: %v leaves %v", s.Frame, s.Box, at(s.Frame))
+		}
+	}
+	if !tr.BornInside || !tr.DiedInside {
+		t.Errorf("born inside %v, died inside %v", tr.BornInside, tr.DiedInside)
+	}
+	frames[35].Motion.Cut, frames[65].Motion.Cut = true, true
+	tr = build(t, frames)[0]
+	if tr.Samples[0].Frame != 35 || tr.Samples[len(tr.Samples)-1].Frame != 64 || tr.BornInside || tr.DiedInside {
+		t.Errorf("between cuts: frames %d to %d", tr.Samples[0].Frame, tr.Samples[len(tr.Samples)-1].Frame)
+	}
+}
+
+func TestNoiseIsLeftOut(t *testing.T) {
+	for name, d := range map[string]struct {
+		each   []Detection
+		tracks int
+	}{
+		"weak":               {[]Detection{{Box: Box{X: 300, Y: 300, W: 40, H: 50}, Score: 0.35, Detector: "yunet", Long: 1536}}, 0},
+		"large at one scale": {[]Detection{{Box: Box{X: 300, Y: 300, W: 200, H: 250}, Score: 0.8, Detector: "yunet", Long: 640}}, 0},
+		"large at both":      {seen(Box{X: 300, Y: 300, W: 100, H: 120}, 0.95), 2}, // with the strong one below
+		"second opinion":     {[]Detection{{Box: Box{X: 300, Y: 300, W: 40, H: 50}, Score: 0.4, Detector: "centerface", Long: 1536}}, 2},
+		"told by a person":   {[]Detection{{Box: Box{X: 300, Y: 300, W: 40, H: 50}, Score: 0, Detector: "person"}}, 2},
+	} {
+		frames := clip(40, 0)
+		for i := range frames {
+			frames[i].Detections = append(seen(Box{X: 800, Y: 100, W: 50, H: 60}, 0.95), d.each...)
+		}
+		if got, want := len(build(t, frames)), max(d.tracks, 1); got != want {
+			t.Errorf("%s: %d tracks, want %d", name, got, want)
+		}
+	}
+}
+
+func TestDoublesAreOneTrack(t *testing.T) {
+	frames := clip(40, 0)
+	for i := range frames {
+		frames[i].Detections = append(seen(Box{X: 300, Y: 300, W: 40, H: 50}, 0.95),
+			Detection{Box: Box{X: 285, Y: 280, W: 68, H: 82}, Score: 0.8, Detector: "yunet", Long: 640})
+	}
+	tracks := build(t, frames)
+	if len(tracks) != 1 {
+		t.Fatalf("%d tracks", len(tracks))
+	}
+	if !contains(tracks[0].Samples[5].Box, Box{X: 285, Y: 280, W: 68, H: 82}) {
+		t.Errorf("the double is not covered: %v", tracks[0].Samples[5].Box)
+	}
+}
+
+func TestBuildRefusesNonsense(t *testing.T) {
+	for name, change := range map[string]func([]Frame){
+		"time backwards": func(f []Frame) { f[3].Time = 0 },
+		"time NaN":       func(f []Frame) { f[3].Time = math.NaN() },
+		"box NaN":        func(f []Frame) { f[3].Detections = seen(Box{X: math.NaN(), W: 1, H: 1}, 1) },
+		"box empty":      func(f []Frame) { f[3].Detections = seen(Box{X: 1, W: 0, H: 1}, 1) },
+		"score":          func(f []Frame) { f[3].Detections = seen(Box{W: 10, H: 10}, 2) },
+		"motion":         func(f []Frame) { f[3].Motion.A[2] = math.Inf(1) },
+	} {
+		frames := clip(10, 0)
+		change(frames)
+		if _, err := Build(testWidth, testHeight, frames); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if _, err := Build(0, 10, nil); err == nil {
+		t.Error("no picture: no error")
+	}
+}
+
+// walk is a face that wanders over a panned picture.
+type walk struct{ boxes []Box }
+
+func newWalk(r *rand.Rand, n int, pan float64) walk {
+	w := walk{}
+	b := Box{X: 100 + 1000*r.Float64(), Y: 80 + 500*r.Float64(), W: 20 + 80*r.Float64()}
+	b.H = 1.25 * b.W
+	vx, vy := r.NormFloat64(), r.NormFloat64()
+	for range n {
+		w.boxes = append(w.boxes, b)
+		vx, vy = 0.9*vx+0.5*r.NormFloat64(), 0.9*vy+0.5*r.NormFloat64()
+		b = shift(b, pan+vx, vy)
+	}
+	return w
+}
+
+func (w walk) show(r *rand.Rand, frames []Frame, chance float64) {
+	for i := range frames {
+		if r.Float64() < chance {
+			jitter := shift(w.boxes[i], r.NormFloat64(), r.NormFloat64())
+			frames[i].Detections = append(frames[i].Detections, seen(jitter, 0.6+0.39*r.Float64())...)
+		}
+	}
+}
+
+// TestDroppedDetectionsStayCovered is A1: whichever tenth of the detections is missing, each face lies in its frame's
+// samples, grown by the eight pixels that a mask grows at least.
+func TestDroppedDetectionsStayCovered(t *testing.T) {
+	for seed := range int64(40) {
+		r := rand.New(rand.NewSource(seed))
+		pan := 8 * r.NormFloat64()
+		frames := clip(75, pan)
+		var walks []walk
+		for lane := range 1 + r.Intn(4) {
+			w := newWalk(r, len(frames), pan)
+			down := 170*float64(lane) - w.boxes[0].Y
+			for i := range w.boxes { // one above the other: a face behind another is not seen by any network either
+				w.boxes[i].Y += down
+			}
+			w.show(r, frames, 0.9)
+			walks = append(walks, w)
+		}
+		tracks := build(t, frames)
+		for k := range tracks {
+			for j := range tracks[k].Samples {
+				b := &tracks[k].Samples[j].Box
+				*b = Box{X: b.X - 8, Y: b.Y - 8, W: b.W + 16, H: b.H + 16}
+			}
+		}
+		for _, w := range walks {
+			for i, b := range w.boxes {
+				if !covered(tracks, i, b) {
+					t.Fatalf("seed %d: frame %d: %v is not covered", seed, i, b)
+				}
+			}
+		}
+	}
+}
+
+// TestOneMoreDetectionUncoversNone adds a detection anywhere and finds every detection covered that was.
+func TestOneMoreDetectionUncoversNone(t *testing.T) {
+	for seed := range int64(150) {
+		r := rand.New(rand.NewSource(seed))
+		pan := 4 * r.NormFloat64()
+		frames := clip(50, pan)
+		for range 1 + r.Intn(4) {
+			newWalk(r, len(frames), pan).show(r, frames, 0.6)
+		}
+		before := build(t, frames)
+		i := r.Intn(len(frames))
+		old := frames[i].Detections
+		d := seen(newWalk(r, 1, 0).boxes[0], 0.3+0.7*r.Float64())[0]
+		if len(old) > 0 && r.Intn(2) == 0 {
+			d.Box = shift(old[r.Intn(len(old))].Box, 20*r.NormFloat64(), 20*r.NormFloat64())
+		}
+		frames[i].Detections = append(append([]Detection{}, old...), d)
+		after := build(t, frames)
+		frames[i].Detections = old
+		for j, f := range frames {
+			for _, e := range f.Detections {
+				if covered(before, j, e.Box) && !covered(after, j, e.Box) {
+					t.Fatalf("seed %d: %+v in frame %d uncovers %v in frame %d", seed, d, i, e.Box, j)
+				}
+			}
+		}
+	}
+}
+
+func TestLongClipsAndCrowdsAreQuick(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs seconds")
+	}
+	r := rand.New(rand.NewSource(1))
+	frames := clip(20000, 0)
+	for from := 0; from < len(frames); from += 500 {
+		for range 6 {
+			newWalk(r, 500, 0).show(r, frames[from:from+500], 0.8)
+		}
+	}
+	crowd := clip(100, 0)
+	for range 250 {
+		newWalk(r, len(crowd), 0).show(r, crowd, 0.8)
+	}
+	for _, f := range [][]Frame{frames, crowd} {
+		if n := len(build(t, f)); n < 100 {
+			t.Errorf("%d tracks", n)
+		}
+	}
+}
