@@ -187,18 +187,6 @@ func framesOf(t *testing.T, path, format string) [][]byte {
 	return frames
 }
 
-// spread is the standard deviation of luma in a rectangle of a frame.
-func spread(luma []byte, r [4]int) float64 {
-	var n, sum, squares float64
-	for y := r[1]; y < r[1]+r[3]; y++ {
-		for x := r[0]; x < r[0]+r[2]; x++ {
-			v := float64(luma[y*clipWidth+x])
-			n, sum, squares = n+1, sum+v, squares+v*v
-		}
-	}
-	return math.Sqrt(max(squares/n-(sum/n)*(sum/n), 0))
-}
-
 // psnr compares the luma of two frames in a rectangle, in dB; 100 where they are equal.
 func psnr(a, b []byte, r [4]int) float64 {
 	var n, squares float64
