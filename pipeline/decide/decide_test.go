@@ -1,6 +1,9 @@
 package decide
 
 import (
+	"errors"
+	"math"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -8,7 +11,8 @@ import (
 	"veil/pipeline/track"
 )
 
-func testInput(t *testing.T, policy string, tracks ...track.Track) Input {
+// testInput is a clip of 50 frames, 25 a second, with odd sides.
+func testInput(t testing.TB, policy string, tracks ...track.Track) Input {
 	t.Helper()
 	p, err := Shipped(policy)
 	if err != nil {
@@ -36,25 +40,233 @@ func still(id, first, last int, b track.Box) track.Track {
 	return t
 }
 
-func TestPlanReadsBackAsWritten(t *testing.T) {
-	in := testInput(t, Press, still(1, 3, 20, track.Box{X: 100, Y: 50, W: 40, H: 50}))
+func decided(t testing.TB, in Input) Plan {
+	t.Helper()
 	p, err := Decide(in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := p.Encode()
-	if err != nil {
-		t.Fatal(err)
+	return p
+}
+
+func TestPlanReadsBackAsWritten(t *testing.T) {
+	for name, p := range map[string]Plan{
+		"plain": decided(t, testInput(t, Press, still(1, 3, 20, track.Box{X: 100, Y: 50, W: 40, H: 50}))),
+		"full":  fullPlan(t),
+	} {
+		data := mustEncode(t, &p)
+		back, err := ParsePlan(data)
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, data)
+		}
+		if diff := cmp.Diff(p.Frames, back.Frames); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if diff := cmp.Diff(string(data), string(mustEncode(t, &back))); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if lines := strings.Count(string(data), "\n"); lines < len(p.Frames) {
+			t.Errorf("%s: %d lines for %d frames", name, lines, len(p.Frames))
+		}
 	}
-	back, err := ParsePlan(data)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, data)
+}
+
+func TestRegionsAreGrownAlignedAndClipped(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		cover      string
+		interlaced bool
+		box        track.Box
+		want       [4]int
+	}{
+		{"quarter of the face", "face", false, track.Box{X: 100, Y: 100, W: 80, H: 100}, [4]int{80, 64, 128, 176}},
+		{"eight pixels at least", "face", false, track.Box{X: 104, Y: 104, W: 8, H: 8}, [4]int{96, 96, 32, 32}},
+		{"interlaced", "face", true, track.Box{X: 104, Y: 104, W: 8, H: 8}, [4]int{96, 96, 32, 32}},
+		{"head", "head", false, track.Box{X: 200, Y: 100, W: 80, H: 100}, [4]int{176, 48, 128, 80 + 48 + 0*3}},
+		{"last row and column", "face", false, track.Box{X: 630, Y: 355, W: 8, H: 5}, [4]int{608, 336, 31, 25}},
+		{"first row and column", "face", false, track.Box{X: -3, Y: -3, W: 8, H: 5}, [4]int{0, 0, 16, 16}},
+		{"all of it", "face", false, track.Box{X: -30, Y: -30, W: 2000, H: 2000}, [4]int{0, 0, 639, 361}},
+	} {
+		in := testInput(t, Court, still(1, 0, 0, c.box))
+		in.Policy.Cover, in.Source.Interlaced = c.cover, c.interlaced
+		r := decided(t, in).Frames[0].Regions[0]
+		if c.name == "head" {
+			c.want = [4]int{176, 48, 128, 192}
+		}
+		if r.Rect != c.want || r.Kind != c.cover {
+			t.Errorf("%s: %v %s, want %v", c.name, r.Rect, r.Kind, c.want)
+		}
 	}
-	again, err := back.Encode()
-	if err != nil {
-		t.Fatal(err)
+}
+
+func TestHeadsOfTurnedFacesAreWide(t *testing.T) {
+	in := testInput(t, Press, still(1, 0, 0, track.Box{X: 300, Y: 100, W: 50, H: 100}))
+	r := decided(t, in).Frames[0].Regions[0].Rect
+	if r[0] > 265 || r[0]+r[2] < 385 {
+		t.Errorf("%v is not 1.2 face heights wide", r)
 	}
-	if diff := cmp.Diff(string(data), string(again)); diff != "" {
-		t.Error(diff)
+}
+
+func TestOutsideThePictureIsNoRegion(t *testing.T) {
+	in := testInput(t, Press, still(1, 0, 9, track.Box{X: -500, Y: 10, W: 40, H: 40}), still(2, 0, 9, track.Box{X: 50, Y: 10, W: 40, H: 40}))
+	p := decided(t, in)
+	if len(p.Tracks) != 1 || p.Tracks[0].ID != 2 || len(p.Frames[0].Regions) != 1 {
+		t.Errorf("%+v %+v", p.Tracks, p.Frames[0])
+	}
+}
+
+func TestEllipseHoldsTheGrownBox(t *testing.T) {
+	for x := 60.0; x < 560; x += 7.3 {
+		in := testInput(t, Court, still(1, 0, 0, track.Box{X: x, Y: 60 + x/4, W: 10 + x/20, H: 20 + x/30}))
+		in.Policy.Shape = "ellipse"
+		r := decided(t, in).Frames[0].Regions[0]
+		if !r.Ellipse {
+			if r.Rect[0] > 64 && r.Rect[1] > 64 && r.Rect[0]+r.Rect[2] < 570 && r.Rect[1]+r.Rect[3] < 290 {
+				t.Errorf("%v: no ellipse in mid-picture", r.Rect)
+			}
+			continue
+		}
+		b := in.Tracks[0].Samples[0].Box
+		gx, gy := math.Max(8, b.W/4), math.Max(8, b.H/4)
+		cx, cy := float64(r.Rect[0])+float64(r.Rect[2])/2, float64(r.Rect[1])+float64(r.Rect[3])/2
+		for _, corner := range [][2]float64{{b.X - gx, b.Y - gy}, {b.X + b.W + gx, b.Y - gy}, {b.X - gx, b.Y + b.H + gy}, {b.X + b.W + gx, b.Y + b.H + gy}} {
+			dx, dy := (corner[0]-cx)/float64(r.Rect[2])*2, (corner[1]-cy)/float64(r.Rect[3])*2
+			if dx*dx+dy*dy > 1+1e-9 {
+				t.Errorf("%v: corner %v of the grown box lies outside", r.Rect, corner)
+			}
+		}
+	}
+}
+
+func TestDoubtIsTreatedAsThePolicySays(t *testing.T) {
+	for unsure, want := range map[string]struct {
+		state             string
+		regions, findings int
+	}{
+		"mask": {StateCovered, 1, 0}, "review": {StateCovered, 1, 1}, "ignore": {StateDropped, 0, 0},
+	} {
+		in := testInput(t, Press, still(1, 3, 20, track.Box{X: 100, Y: 50, W: 40, H: 50}))
+		in.Tracks[0].Sure, in.Policy.Unsure = false, unsure
+		p := decided(t, in)
+		if p.Tracks[0].State != want.state || len(p.Frames[5].Regions) != want.regions || len(p.Findings) != want.findings {
+			t.Errorf("%s: %+v, %d regions, findings %+v", unsure, p.Tracks[0], len(p.Frames[5].Regions), p.Findings)
+		}
+	}
+}
+
+func TestDamage(t *testing.T) {
+	in := testInput(t, Press)
+	in.FrameStamps[7].Damaged, in.FrameStamps[7].Why = true, "corrupt decoded frame"
+	var damage *DamageError
+	if _, err := Decide(in); !errors.As(err, &damage) || damage.Frame != 7 {
+		t.Errorf("damage: fail gives %v", err)
+	}
+	in.Policy.Damage = "mask"
+	in.FrameStamps[7].PTS = in.FrameStamps[6].PTS // repeats
+	p := decided(t, in)
+	if f := p.Frames[7]; !f.Whole || f.Why != "corrupt decoded frame" || p.Frames[6].Whole || p.Frames[8].Whole {
+		t.Errorf("damage: mask gives %+v", f)
+	}
+}
+
+func TestWholeFramesAndFixedRegions(t *testing.T) {
+	in := testInput(t, Press, still(1, 3, 20, track.Box{X: 100, Y: 50, W: 40, H: 50}))
+	in.Policy.Regions = []FixedRegion{{Rect: [4]int{10, 10, 20, 20}, Span: &Span{From: 0.4, To: 0.8}}, {Rect: [4]int{600, 350, 39, 11}}}
+	p := decided(t, in)
+	for i, want := range map[int]int{9: 2, 10: 3, 19: 3, 20: 2, 21: 1} {
+		if got := len(p.Frames[i].Regions); got != want {
+			t.Errorf("frame %d: %d regions, want %d", i, got, want)
+		}
+	}
+	if r := p.Frames[12].Regions[0]; r.Rect != [4]int{0, 0, 32, 32} || r.Kind != KindFixed {
+		t.Errorf("%+v", r)
+	}
+	in.Policy.Cover = "frame"
+	for i, f := range decided(t, in).Frames {
+		if !f.Whole || f.Why == "" {
+			t.Fatalf("frame %d is not covered whole", i)
+		}
+	}
+	in.Policy.Regions[0].Rect = [4]int{630, 10, 20, 20}
+	if _, err := Decide(in); !errors.Is(err, ErrInvalid) {
+		t.Errorf("a region that reaches beyond the picture: %v", err)
+	}
+}
+
+func TestExcerptKnowsTheSourcesFirstStamp(t *testing.T) {
+	p := fullPlan(t)
+	if p.Excerpt.OriginPTS != 0 {
+		t.Errorf("origin %d", p.Excerpt.OriginPTS)
+	}
+	var added []int
+	for i, f := range p.Frames {
+		for _, r := range f.Regions {
+			if r.Kind == KindAdded {
+				added = append(added, i)
+				break
+			}
+		}
+	}
+	// The span 1 to 2 s counts from the source's first frame, the excerpt begins at 0.4 s.
+	if len(added) != 25 || added[0] != 15 {
+		t.Errorf("added in frames %v", added)
+	}
+}
+
+func TestAllFaultsAreListed(t *testing.T) {
+	_, err := ParsePolicy([]byte(`{"schema":"veil.policy/1","name":"x","release":"public","cover":"hat","fill":"blur","shape":"rectangle",
+		"unsure":"mask","damage":"fail","profile":"press","audio":"drop","effort":"fast","mute":[{"from":2,"to":1}],"margin":0.01}`))
+	var invalid *InvalidError
+	if !errors.As(err, &invalid) || len(invalid.Faults) != 4 || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v", err)
+	}
+	_, err = ParsePolicy([]byte(`{"schema":"veil.policy/1","nom":"x","Name":"y","release":"public","release":"restricted"}`))
+	if !errors.As(err, &invalid) || len(invalid.Faults) != 3 {
+		t.Errorf("%v", err)
+	}
+	for _, text := range []string{``, `{`, `[]`, `null`, `{} {}`, `{"schema":1}`, strings.Repeat("[", 1000), `{"mute":` + strings.Repeat("[", 1000)} {
+		if _, err := ParsePolicy([]byte(text)); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%.20s: %v", text, err)
+		}
+	}
+}
+
+func TestPlanRefusesNonsense(t *testing.T) {
+	for name, change := range map[string]func(*Plan){
+		"region outside":        func(p *Plan) { p.Frames[4].Regions[0].Rect[2] = 5000 },
+		"region empty":          func(p *Plan) { p.Frames[4].Regions[0].Rect[2] = 0 },
+		"region without track":  func(p *Plan) { p.Frames[4].Regions[0].Track = 99 },
+		"kept by nobody":        func(p *Plan) { p.Frames[4].Regions[0].Kept = true },
+		"stamps that fall back": func(p *Plan) { p.Frames[4].PTS = 1 },
+		"digest":                func(p *Plan) { p.Frames[4].Digest = "x" },
+		"no frames":             func(p *Plan) { p.Frames = nil },
+		"track twice":           func(p *Plan) { p.Tracks = append(p.Tracks, p.Tracks[0]) },
+		"track too long":        func(p *Plan) { p.Tracks[0].Last = 1000 },
+		"score NaN":             func(p *Plan) { p.Tracks[0].Score = math.NaN() },
+		"whole without a why":   func(p *Plan) { p.Frames[4].Whole = true },
+		"source":                func(p *Plan) { p.Source.SHA256 = "" },
+		"time base":             func(p *Plan) { p.Source.TimeBase = "0/1" },
+		"policy":                func(p *Plan) { p.Policy.Fill = "blur" },
+		"finding":               func(p *Plan) { p.Findings = []Finding{{ID: "F0"}} },
+		"excerpt":               func(p *Plan) { p.Excerpt = &Excerpt{Last: 3, To: 1} },
+	} {
+		p := decided(t, testInput(t, Press, still(1, 3, 20, track.Box{X: 100, Y: 50, W: 40, H: 50})))
+		change(&p)
+		if err := p.Validate(); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := p.Encode(); err == nil {
+			t.Errorf("%s: is written", name)
+		}
+	}
+}
+
+func TestRegionAddedByHandIsRead(t *testing.T) {
+	p := decided(t, testInput(t, Press))
+	data := strings.Replace(string(mustEncode(t, &p)), `{"pts":512,"digest":"0badcafe"}`,
+		`{"pts":512,"digest":"0badcafe", "regions": [ {"rect": [5, 6, 7, 8], "kind": "added"} ] }`, 1)
+	edited, err := ParsePlan([]byte(data))
+	if err != nil || len(edited.Frames[1].Regions) != 1 || edited.Frames[1].Regions[0].Rect != [4]int{5, 6, 7, 8} {
+		t.Errorf("%v %+v", err, edited.Frames[1])
 	}
 }

@@ -3,10 +3,12 @@ package decide
 import "veil/pipeline/track"
 
 const (
+	// roundingSeconds absorbs the rounding of times: far below any frame's duration.
+	roundingSeconds = 1e-6
 	// maxSureGapSeconds is the longest stretch without a detection over which a kept track is still certain.
-	maxSureGapSeconds = 0.2
+	maxSureGapSeconds = 0.2 + roundingSeconds
 	// guardSeconds is how long before and after doubt a kept track stays covered.
-	guardSeconds = 0.2
+	guardSeconds = 0.2 + roundingSeconds
 )
 
 // place is one region of a track.
