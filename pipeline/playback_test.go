@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -60,15 +61,21 @@ func playInBrowser(t *testing.T, folder string, names []string) {
 	})
 	server := httptest.NewServer(mux)
 	defer server.Close()
+	profile, err := os.MkdirTemp("", "veil-browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.Command(browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
-		"--disable-dev-shm-usage", "--user-data-dir="+filepath.Join(t.TempDir(), "browser"), "--remote-debugging-port=0", server.URL+"/player")
+		"--disable-dev-shm-usage", "--user-data-dir="+profile, "--remote-debugging-port=0", server.URL+"/player")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		_ = cmd.Process.Kill()
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // its helpers too
 		_ = cmd.Wait()
+		_ = os.RemoveAll(profile) // a helper that is still dying may put a file back: no fault of what is tested
 	}()
 	select {
 	case results := <-done:

@@ -33,7 +33,7 @@ type made struct {
 }
 
 const (
-	madeFrames = 24
+	madeFrames = 18
 	faceSide   = 72
 )
 
@@ -61,7 +61,7 @@ func (m made) faceAt(i int) track.Box {
 	if m.sar > 0 {
 		w /= m.sar
 	}
-	return track.Box{X: 20 + 6*float64(i), Y: 40 + 2*float64(i), W: w, H: faceSide * 1.2}
+	return track.Box{X: 20 + 8*float64(i), Y: 40 + 2*float64(i), W: w, H: faceSide * 1.2}
 }
 
 // make writes the clip and returns its path.
@@ -227,6 +227,9 @@ func redactMade(t *testing.T, m made, profile, out string) {
 		t.Fatal(err)
 	}
 	policy.Profile, policy.Fill, policy.Cover, policy.Audio = profile, "solid", "face", "drop"
+	if profile == "court" {
+		policy.Effort = "fast"
+	}
 	in := m.make(t)
 	o, err := Redact(context.Background(), Direct{}, Request{Config: testConfig(t), In: in, Out: out, Policy: policy}, nil)
 	if err != nil {

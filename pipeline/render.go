@@ -116,7 +116,8 @@ type renderJob struct {
 	target  *media.Target
 	audio   *media.AudioFile
 
-	masked float64 // sum over the frames of the share that is covered
+	args   []string // of the encoder, without paths
+	masked float64  // sum over the frames of the share that is covered
 	whole  int
 }
 
@@ -127,11 +128,16 @@ func (j *renderJob) run(ctx context.Context, events func(Event)) error {
 	if err != nil {
 		return err
 	}
-	enc, err := media.Encode(ctx, j.request.Config.Tools, media.EncodeOptions{
-		Target: j.target, Probe: j.probe, Out: j.request.Out, Audio: j.audio, FirstPTS: j.plan.Frames[0].PTS})
+	last, err := j.lastDuration(ctx)
 	if err != nil {
 		return err
 	}
+	enc, err := media.Encode(ctx, j.request.Config.Tools, media.EncodeOptions{Target: j.target, Probe: j.probe,
+		Out: j.request.Out, Audio: j.audio, FirstPTS: j.plan.Frames[0].PTS, LastDuration: last})
+	if err != nil {
+		return err
+	}
+	j.args = enc.Args()
 	free := make(chan []byte, renderBuffers)
 	for range renderBuffers {
 		free <- make([]byte, layout.Size())
@@ -163,6 +169,19 @@ func (j *renderJob) run(ctx context.Context, events func(Event)) error {
 	return enc.Finish()
 }
 
+// lastDuration is how long the plan's last frame is shown, in ticks: as the container says, or as long as the one before it.
+func (j *renderJob) lastDuration(ctx context.Context) (int64, error) {
+	n := len(j.plan.Frames)
+	gap := int64(0)
+	if n > 1 {
+		gap = j.plan.Frames[n-1].PTS - j.plan.Frames[n-2].PTS
+	}
+	if j.plan.Excerpt != nil {
+		return gap, nil
+	}
+	return media.LastDuration(ctx, j.request.Config.Tools, j.request.In, j.probe, j.plan.Frames[n-1].PTS, gap)
+}
+
 // cover paints one frame; s.info.Number is the frame's index within the plan.
 func (j *renderJob) cover(painter *obscure.Painter, s shot) error {
 	f := &j.plan.Frames[s.info.Number]
@@ -179,7 +198,7 @@ func (j *renderJob) cover(painter *obscure.Painter, s shot) error {
 // result tells what was done.
 func (j *renderJob) result(start time.Time) RenderResult {
 	r := RenderResult{
-		Frames: len(j.plan.Frames), Notes: j.target.Notes, EncoderArgs: j.target.EncoderArgs, CRF: j.target.CRF,
+		Frames: len(j.plan.Frames), Notes: j.target.Notes, EncoderArgs: j.args, CRF: j.target.CRF,
 		Masked: j.masked / float64(len(j.plan.Frames)), WholeFrames: j.whole, Seconds: time.Since(start).Seconds(),
 		HasAudio: len(j.probe.Audio) > 0, Removed: j.probe.Removed,
 	}
