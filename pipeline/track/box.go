@@ -46,9 +46,3 @@ func shift(b Box, dx, dy float64) Box {
 func grow(b Box, share float64) Box {
 	return Box{X: b.X - share*b.W, Y: b.Y - share*b.H, W: b.W * (1 + 2*share), H: b.H * (1 + 2*share)}
 }
-
-// average is the box halfway (share 0.5), or another share of the way, from a to b.
-func average(a, b Box, share float64) Box {
-	l := func(p, q float64) float64 { return p + (q-p)*share }
-	return Box{X: l(a.X, b.X), Y: l(a.Y, b.Y), W: l(a.W, b.W), H: l(a.H, b.H)}
-}
