@@ -24,6 +24,9 @@ const (
 	steadySightings = 4
 )
 
+// mostSides bounds every gate, in sides of the larger of the two faces.
+const mostSides = gateSides + (gateSidesPerSec+maxVelocitySides*maxSideRatio)*maxSureGapSeconds + gateSidesUnknown
+
 // sighting is an observation that belongs to a trail.
 type sighting struct {
 	frame int
@@ -137,7 +140,7 @@ func (f *follower) pairs(i int, obs []observation) []pair {
 	var out []pair
 	for j, o := range obs {
 		x, _ := center(o.face)
-		reach := (gateSides + (gateSidesPerSec+maxVelocitySides*maxSideRatio)*maxSureGapSeconds + gateSidesUnknown) * math.Min(widest, maxSideRatio*side(o.face))
+		reach := mostSides * math.Min(widest, maxSideRatio*side(o.face))
 		from := sort.Search(len(order), func(k int) bool { return mid(order[k]) >= x-reach })
 		for _, k := range order[from:] {
 			if mid(k) > x+reach {

@@ -63,7 +63,8 @@ func (f *filler) finish(t *trail, width, height float64) Track {
 		}
 	}
 	return Track{
-		Samples: samples, Seen: seen, BestFast: t.ev.fast[0], BestSecond: t.ev.second, MeanFast: mean(t.ev.fast), Sure: t.ev.sure(),
+		Samples: samples, Seen: seen, Sure: t.ev.sure(),
+		BestFast: t.ev.fast[0], BestSecond: t.ev.second, MeanFast: mean(t.ev.fast),
 		BornInside: f.reach(first.frame, -1) > f.begin && !nearEdge(first.face, width, height),
 		DiedInside: f.reach(last.frame, +1) < f.end-1 && !nearEdge(last.face, width, height),
 	}

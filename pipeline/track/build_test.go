@@ -82,7 +82,8 @@ func covered(tracks []Track, frame int, b Box) bool {
 
 func contains(outer, inner Box) bool {
 	const eps = 1e-6
-	return outer.X <= inner.X+eps && outer.Y <= inner.Y+eps && outer.X+outer.W >= inner.X+inner.W-eps && outer.Y+outer.H >= inner.Y+inner.H-eps
+	return outer.X <= inner.X+eps && outer.Y <= inner.Y+eps &&
+		outer.X+outer.W >= inner.X+inner.W-eps && outer.Y+outer.H >= inner.Y+inner.H-eps
 }
 
 func TestGapIsFilledWithTheHullOfBothEnds(t *testing.T) {
