@@ -17,6 +17,7 @@ type fakeStages struct {
 	t        *testing.T
 	verdicts []VerifyResult // one a call; the last repeats
 	onRender func(RenderRequest) error
+	packets  int64 // pictures that the source says it holds
 
 	analyzed, rendered, verified int
 	crfs                         []int
@@ -30,7 +31,9 @@ func (f *fakeStages) Analyze(_ context.Context, r AnalyzeRequest, _ func(Event))
 	if err != nil {
 		return AnalyzeResult{}, err
 	}
-	return AnalyzeResult{Seconds: 1}, os.WriteFile(r.PlanOut, b, 0o600)
+	res := AnalyzeResult{Seconds: 1}
+	res.Probe.Video.Frames = f.packets
+	return res, os.WriteFile(r.PlanOut, b, 0o600)
 }
 
 func (f *fakeStages) Render(_ context.Context, r RenderRequest, _ func(Event)) (RenderResult, error) {
@@ -163,6 +166,17 @@ func TestRedactHoldsAfterTwoRounds(t *testing.T) {
 		t.Fatalf("%v %v", out.State, err)
 	}
 	onlyFiles(t, r, "out.held.mp4", "out.held.plan.json", "out.mp4")
+}
+
+// TestRedactTellsOfLostPictures: what a decoder leaves out without a word stands in the report (R11).
+func TestRedactTellsOfLostPictures(t *testing.T) {
+	for packets, warnings := range map[int64]int{0: 0, 2: 0, 5: 1} {
+		f := &fakeStages{t: t, verdicts: []VerifyResult{allPassed}, packets: packets}
+		out, err := Redact(context.Background(), f, testRequest(t), nil)
+		if err != nil || len(out.Report.Warnings) != warnings {
+			t.Errorf("%d pictures for 2 frames: warnings %q, %v", packets, out.Report.Warnings, err)
+		}
+	}
 }
 
 func TestRedactDiscardsOnHold(t *testing.T) {

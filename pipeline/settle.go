@@ -125,6 +125,9 @@ func (c *clip) report(state string, derivative FileDigest) Report {
 			r.Kept = append(r.Kept, t.ID)
 		}
 	}
+	if lost := c.analyzed.Probe.Video.Frames - int64(len(p.Frames)); lost > 0 && p.Excerpt == nil {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%d pictures of the source gave no frame: the decoder had nothing to start them from", lost))
+	}
 	if limit := p.Policy.MaxMasked; limit > 0 && r.Masked > limit {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%.1f %% of the picture is masked, the policy warns above %.1f %%", 100*r.Masked, 100*limit))
 	}
