@@ -3,6 +3,7 @@ package track
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 )
 
@@ -29,10 +30,9 @@ func Build(width, height int, frames []Frame) ([]Track, error) {
 			f.associate(i, ob.observe(frames[i].Detections))
 		}
 		fill := filler{frames: frames, motion: motion, begin: begin, end: end}
-		for _, t := range mergeDoubles(append(f.done, f.open...), ob.long) {
-			if t.ev.plausible() {
-				out = append(out, fill.finish(t, float64(width), float64(height)))
-			}
+		faces := slices.DeleteFunc(append(f.done, f.open...), func(t *trail) bool { return !t.ev.plausible() })
+		for _, t := range mergeDoubles(faces, ob.long) {
+			out = append(out, fill.finish(t, float64(width), float64(height)))
 		}
 		begin = end
 	}
@@ -64,7 +64,7 @@ func (f *filler) finish(t *trail, width, height float64) Track {
 	}
 	return Track{
 		Samples: samples, Seen: seen, Sure: t.ev.sure(),
-		BestFast: t.ev.fast[0], BestSecond: t.ev.second, MeanFast: mean(t.ev.fast),
+		BestFast: t.ev.fast[0], BestSecond: t.ev.best, MeanFast: mean(t.ev.fast),
 		BornInside: f.reach(first.frame, -1) > f.begin && !nearEdge(first.face, width, height),
 		DiedInside: f.reach(last.frame, +1) < f.end-1 && !nearEdge(last.face, width, height),
 	}

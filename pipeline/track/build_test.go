@@ -182,7 +182,7 @@ func TestDoublesAreOneTrack(t *testing.T) {
 	frames := clip(40, 0)
 	for i := range frames {
 		frames[i].Detections = append(seen(Box{X: 300, Y: 300, W: 40, H: 50}, 0.95),
-			Detection{Box: Box{X: 285, Y: 280, W: 68, H: 82}, Score: 0.8, Detector: "yunet", Long: 640})
+			Detection{Box: Box{X: 285, Y: 280, W: 68, H: 82}, Score: 0.5, Detector: "centerface", Long: 1536})
 	}
 	tracks := build(t, frames)
 	if len(tracks) != 1 {

@@ -5,7 +5,7 @@ import "math"
 // What makes a track a face, searched for on clips with ground truth. A face that is large in the picture is easy to see,
 // so that weak evidence speaks against it, and a false alarm of that size covers much: it needs more.
 const (
-	secondShare = 3.3    // weight of the second network's best score
+	secondShare = 3.3    // weight of the best agreement of the second network's scales
 	sizeShare   = 0.4    // what a face loses each time that it is e times as large as easySide
 	easySide    = 32.0   // pixels of a picture whose long side is pictureLong
 	pictureLong = 1536.0 // pixels
@@ -23,7 +23,8 @@ type evidence struct {
 	fast   [4]float64 // best scores of the fast network, highest first
 	agree  [4]float64 // best agreement of its scales, less what the size costs
 	once   float64    // best agreement of its scales, whatever the size
-	second float64
+	best   float64    // best score of the second network
+	second float64    // best agreement of its scales
 	told   bool
 }
 
@@ -39,10 +40,11 @@ func (e *evidence) add(o observation, long float64) {
 	}
 	e.seen++
 	e.told = e.told || o.told
-	e.once = math.Max(e.once, o.agree)
-	e.second = math.Max(e.second, o.second)
-	insert(&e.fast, o.fast)
-	insert(&e.agree, o.agree-cost)
+	e.once = math.Max(e.once, o.agree[fast])
+	e.best = math.Max(e.best, o.best[second])
+	e.second = math.Max(e.second, o.agree[second])
+	insert(&e.fast, o.best[fast])
+	insert(&e.agree, o.agree[fast]-cost)
 }
 
 // insert keeps the four highest values in falling order.

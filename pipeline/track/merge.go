@@ -14,7 +14,7 @@ const (
 )
 
 // mergeDoubles joins trails that follow the same face: networks and scales may disagree on its box for as long as it is
-// seen. What a double covered, the trail that takes it in covers.
+// seen. What a double covered, the trail that takes it in covers. Trails that are noise are not handed in.
 func mergeDoubles(trails []*trail, long float64) []*trail {
 	shared := map[[2]int]int{} // frames in which two trails, by index, lie on each other
 	byFrame := map[int][]int{}
