@@ -1,0 +1,35 @@
+package store
+
+import (
+	"fmt"
+	"path"
+)
+
+// The prefixes of the store. Whoever may read released derivatives gets leave for Release alone.
+const (
+	Restricted = "restricted/" // everything that shows a face or a name: plans, sheets, held derivatives, jobs
+	Release    = "release/"    // derivatives that may go out, their manifests and reports
+	Incoming   = "incoming/"   // clips that were handed in as files
+)
+
+// AttemptPrefix is where one attempt puts everything it makes.
+func AttemptPrefix(id string, generation, epoch int) string {
+	return fmt.Sprintf("%s%s/%d/%d/", Restricted, id, generation, epoch)
+}
+
+// ReleasePrefix is where a generation of a job is made visible.
+func ReleasePrefix(id string, generation int) string {
+	return fmt.Sprintf("%s%s/%d/", Release, id, generation)
+}
+
+// Names of the objects under an attempt's prefix and under a release prefix.
+const (
+	JobName      = "job.json"      // the job as the attempt ran it; restricted
+	PlanName     = "plan.json"     // restricted
+	ReportName   = "report.json"   // both
+	SheetName    = "contact.png"   // restricted: it shows faces
+	ManifestName = "manifest.json" // both; under the release prefix it is put last and makes the release visible
+)
+
+// DerivativeName is the derivative's object under either prefix: name is the job's derivative name.
+func DerivativeName(name string) string { return path.Base(name) + ".mp4" }
