@@ -18,6 +18,11 @@ const (
 	codeBusy    = "busy"    // another run works in the same folder
 	codeModels  = "models"  // weights missing or wrong
 	codeSetup   = "setup"   // the machine lacks something that doctor asks for
+
+	codeQueue       = "queue"        // NATS does not answer, or is not set up
+	codeQueueAccess = "queue_access" // NATS refuses us, or cannot be trusted
+	codeStore       = "store"        // the store does not answer
+	codeStoreAccess = "store_access" // the store refuses us, or what is named is not there
 )
 
 // usagef is a request that makes no sense, with what to do about it.

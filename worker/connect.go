@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"veil/worker/jobs"
+	"veil/worker/store"
+)
+
+// serviceFlags say where queue and store are. Secrets come from files or the environment, never from a flag, which every
+// user of the machine could read.
+type serviceFlags struct {
+	Dir string `group:"service" placeholder:"FOLDER" help:"Data folder of a running veil dev (default: ./veil-data where --nats is not given)."`
+
+	Nats      string `group:"service" placeholder:"URL" help:"NATS server, or several with commas."`
+	NatsCreds string `group:"service" placeholder:"FILE" help:"NATS credentials."`
+	NatsCA    string `name:"nats-ca" group:"service" placeholder:"FILE" help:"Certificates that vouch for the NATS server."`
+	NatsCert  string `group:"service" placeholder:"FILE" help:"This client's certificate for NATS."`
+	NatsKey   string `group:"service" placeholder:"FILE" help:"Key of this client's certificate."`
+
+	Store        string `group:"service" placeholder:"s3://BUCKET|FOLDER" help:"Where derivatives and evidence lie."`
+	S3Endpoint   string `name:"s3-endpoint" group:"service" placeholder:"URL" help:"Address of the object store."`
+	S3Region     string `name:"s3-region" group:"service" default:"us-east-1" placeholder:"NAME" help:"Region of the object store."`
+	S3CA         string `name:"s3-ca" group:"service" placeholder:"FILE" help:"Certificates that vouch for the object store."`
+	S3KeyFile    string `name:"s3-key-file" group:"service" placeholder:"FILE" help:"File with the access key (or VEIL_S3_KEY)."`
+	S3SecretFile string `name:"s3-secret-file" group:"service" placeholder:"FILE" help:"File with the secret key (or VEIL_S3_SECRET)."`
+	Encryption   string `group:"service" enum:"required,declared,none" default:"required" help:"required: the store confirms it; declared: you answer for the disk; none."`
+
+	SourceDir        string `group:"service" placeholder:"FOLDER" help:"Clips come from folders in here, one for each bucket, instead of from the object store."`
+	SourceEndpoint   string `group:"service" placeholder:"URL" help:"Object store of the clips (default: the same)."`
+	SourceRegion     string `group:"service" placeholder:"NAME" help:"Its region."`
+	SourceCA         string `name:"source-ca" group:"service" placeholder:"FILE" help:"Certificates that vouch for it."`
+	SourceKeyFile    string `group:"service" placeholder:"FILE" help:"File with an access key that may only read clips (or VEIL_SOURCE_KEY)."`
+	SourceSecretFile string `group:"service" placeholder:"FILE" help:"File with its secret key (or VEIL_SOURCE_SECRET)."`
+
+	token string // of a running veil dev
+}
+
+// incomingBucket is the bucket under whose name a job's source means the store's own incoming/ prefix.
+const incomingBucket = "incoming"
+
+// jobRecordKey is where the canonical job lies for as long as anything of it is kept: from it an unfinished job comes back
+// after the queue's own files were lost.
+func jobRecordKey(id string) string { return store.Restricted + id + "/" + store.JobName }
+
+// service is the open connections of one command.
+type service struct {
+	queue  *jobs.Queue
+	store  store.Store
+	source store.Source // bucket incomingBucket is the store's own incoming/ prefix
+	nc     *nats.Conn
+}
+
+// connect opens queue, store and sources. Close the service.
+func (f *serviceFlags) connect(ctx context.Context, o jobs.Options) (*service, error) {
+	s, err := f.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.queue, err = jobs.Open(ctx, s.nc, o); err != nil {
+		return nil, errors.Join(queueFailure(err), s.close())
+	}
+	return s, nil
+}
+
+// open is connect without the queue, which may not be set up yet.
+func (f *serviceFlags) open(ctx context.Context) (*service, error) {
+	if err := f.findDev(); err != nil {
+		return nil, err
+	}
+	nc, err := f.dial()
+	if err != nil {
+		return nil, err
+	}
+	s := &service{nc: nc}
+	if err := f.openStores(ctx, s); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// close ends everything that connect opened.
+func (s *service) close() error {
+	var errs []error
+	if s.queue != nil {
+		errs = append(errs, s.queue.Close())
+	}
+	if s.source != nil {
+		errs = append(errs, s.source.Close())
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	if s.nc != nil {
+		s.nc.Close()
+	}
+	return errors.Join(errs...)
+}
+
+const (
+	dialLimit     = 5 * time.Second
+	reconnectWait = 500 * time.Millisecond
+)
+
+// dial connects to NATS. A connection that breaks later is taken up again for as long as it takes, and no word waits in a
+// buffer until it is stale.
+func (f *serviceFlags) dial(more ...nats.Option) (*nats.Conn, error) {
+	o := []nats.Option{
+		nats.Name("veil"), nats.Timeout(dialLimit), nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.ReconnectBufSize(-1),
+	}
+	if f.token != "" {
+		o = append(o, nats.Token(f.token))
+	}
+	if f.NatsCreds != "" {
+		o = append(o, nats.UserCredentials(f.NatsCreds))
+	}
+	if f.NatsCA != "" {
+		o = append(o, nats.RootCAs(f.NatsCA))
+	}
+	if f.NatsCert != "" || f.NatsKey != "" {
+		o = append(o, nats.ClientCert(f.NatsCert, f.NatsKey))
+	}
+	nc, err := nats.Connect(f.Nats, append(o, more...)...)
+	if err != nil {
+		return nil, queueFailure(err)
+	}
+	return nc, nil
+}
+
+// queueFailure words what went wrong between us and NATS; addresses and file names stay out of it.
+func queueFailure(err error) error {
+	var path *os.PathError
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, jobs.ErrNotSetUp):
+		return failedf(codeQueue, "run `veil setup`", "the queue is not set up on this server")
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrPermissionViolation):
+		return failedf(codeQueueAccess, "check --nats-creds and what the account may do", "the NATS server refuses access")
+	case errors.As(err, &path):
+		return usagef("check --nats-creds, --nats-ca, --nats-cert and --nats-key", "a file for NATS cannot be read: %s", path.Err)
+	case isTLS(err):
+		return failedf(codeQueueAccess, "check --nats-ca, --nats-cert and --nats-key", "no trust between here and the NATS server: %s", err)
+	}
+	return failedf(codeQueue, "check --nats and the server, or start `veil dev`", "the NATS server does not answer: %s", err)
+}
+
+// isTLS tells certificates that do not fit from servers that are away.
+func isTLS(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "tls:") || strings.Contains(text, "x509:")
+}
+
+// devFile lies in veil dev's folder and says, to whoever may read it, how to reach it.
+const devFile = "dev.json"
+
+// devAddress is what devFile holds. Folders are relative to the one it lies in.
+type devAddress struct {
+	Nats    string `json:"nats"`
+	Token   string `json:"token"`
+	Store   string `json:"store"`
+	Sources string `json:"sources"`
+}
+
+// defaultDir is where veil dev keeps its data.
+const defaultDir = "veil-data"
+
+// findDev fills in where a running veil dev is reached, unless the flags name servers.
+func (f *serviceFlags) findDev() error {
+	if f.Nats != "" {
+		if f.Dir != "" {
+			return usagef("give one of them", "--dir names a running veil dev, --nats another server")
+		}
+		return f.check()
+	}
+	dir := f.Dir
+	if dir == "" {
+		dir = defaultDir
+	}
+	b, err := os.ReadFile(filepath.Join(dir, devFile))
+	if err != nil {
+		return usagef("start `veil dev`, or name its folder with --dir, or servers with --nats and --store",
+			"there is no veil dev in %s", dir)
+	}
+	var d devAddress
+	if err := json.Unmarshal(b, &d); err != nil {
+		return failedf(codeSetup, "start `veil dev` again", "%s in %s makes no sense", devFile, dir)
+	}
+	f.Nats, f.token, f.Encryption = d.Nats, d.Token, "declared"
+	f.Store, f.SourceDir = filepath.Join(dir, d.Store), filepath.Join(dir, d.Sources)
+	return nil
+}
+
+// check holds the flags that name servers against each other.
+func (f *serviceFlags) check() error {
+	bucket, s3 := strings.CutPrefix(f.Store, "s3://")
+	switch {
+	case f.Store == "":
+		return usagef("name a bucket (s3://BUCKET) or a folder", "--store is missing")
+	case s3 && (bucket == "" || strings.Contains(bucket, "/")):
+		return usagef("give s3://BUCKET", "--store names no bucket")
+	case s3 && f.S3Endpoint == "":
+		return usagef("give its URL", "--s3-endpoint is missing")
+	case !s3 && f.SourceDir == "" && f.S3Endpoint == "" && f.SourceEndpoint == "":
+		return usagef("give --source-dir, or --source-endpoint", "nothing says where clips come from")
+	case (f.NatsCert == "") != (f.NatsKey == ""):
+		return usagef("give both", "--nats-cert and --nats-key belong together")
+	}
+	for _, e := range []struct{ flag, url string }{{"--s3-endpoint", f.S3Endpoint}, {"--source-endpoint", f.SourceEndpoint}} {
+		u, err := url.Parse(e.url)
+		if e.url != "" && (err != nil || u.Host == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https")) {
+			return usagef("give it as https://HOST[:PORT]", "%s is no address", e.flag)
+		}
+	}
+	return nil
+}
+
+// maxSecret bounds a file with a secret, in bytes.
+const maxSecret = 4096
+
+// secret reads a secret from a file, or else from the environment.
+func secret(flag, path, env string) (string, error) {
+	if path == "" {
+		return os.Getenv(env), nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", usagef("name a readable file", "%s cannot be read: %s", flag, plain(err))
+	}
+	if len(b) > maxSecret {
+		return "", usagef("name the right file", "%s is no secret: it is too large", flag)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// pair reads both halves of an access key.
+func pair(prefix, keyFile, secretFile string) (key, sec string, err error) {
+	env := "VEIL_" + strings.ToUpper(prefix)
+	if key, err = secret("--"+prefix+"-key-file", keyFile, env+"_KEY"); err != nil {
+		return "", "", err
+	}
+	if sec, err = secret("--"+prefix+"-secret-file", secretFile, env+"_SECRET"); err != nil {
+		return "", "", err
+	}
+	if (key == "") != (sec == "") {
+		return "", "", usagef(fmt.Sprintf("give both, by --%s-key-file and --%s-secret-file or %s_KEY and %s_SECRET", prefix, prefix, env, env),
+			"one half of the %s access key is missing", prefix)
+	}
+	return key, sec, nil
+}
