@@ -121,12 +121,18 @@ func (c *clip) sameSource(ctx context.Context) error {
 	return nil
 }
 
-// makePlan analyzes the clip, or takes the plan that was handed in with a person's decisions.
+// makePlan analyzes the clip, or takes the plan that was handed in with a person's decisions, or an earlier run's draft.
 func (c *clip) makePlan(ctx context.Context, s Stages) error {
 	if c.request.Plan != "" {
 		return c.takePlan()
 	}
-	return c.analyze(ctx, s, "", "")
+	if c.takeDraft() {
+		return nil
+	}
+	if err := c.analyze(ctx, s, "", ""); err != nil {
+		return err
+	}
+	return c.handDraft(ctx)
 }
 
 // analyze runs the first pass, or (with an earlier raw analysis) its pure second half.
@@ -234,7 +240,8 @@ func (c *clip) failedCheck() error {
 	return nil
 }
 
-// coverFindings plans again with the faces that the check found, at most maxRounds times. A plan that a person made is
+// coverFindings plans again with the faces that the check found, at most maxRounds times; after a draft there is no raw
+// analysis to build on, and the clip is looked at again. A plan that a person made is
 // left as it is: what was found there is theirs to decide.
 func (c *clip) coverFindings(ctx context.Context, s Stages) (bool, error) {
 	if len(c.verified.Findings) == 0 || c.request.Plan != "" || c.round == maxRounds {
@@ -249,5 +256,9 @@ func (c *clip) coverFindings(ctx context.Context, s Stages) (bool, error) {
 		return false, err
 	}
 	c.round++
-	return true, c.analyze(ctx, s, c.scratch.path("analysis.json"), c.scratch.path("extras.json"))
+	seen := c.scratch.path("analysis.json")
+	if _, err := os.Stat(seen); errors.Is(err, os.ErrNotExist) {
+		seen = ""
+	}
+	return true, c.analyze(ctx, s, seen, c.scratch.path("extras.json"))
 }

@@ -131,6 +131,12 @@ type Request struct {
 	// decided about it.
 	Plan      string
 	Decisions *decide.Decisions
+	// Draft, when set, is what an interrupted run of the same request handed to Planned: the first pass is left out. One that
+	// does not fit (another clip, policy or build, or damaged) is not used. Unlike a Plan it is nobody's word: where the check
+	// finds a face outside every mask, the clip is looked at again and the face covered, as if there had been no interruption.
+	Draft string
+	// Planned, when set, hears of the end of the first pass with a file for a later run's Draft; it is gone when Redact returns.
+	Planned func(ctx context.Context, draft string) error
 	// OnHold is "keep" (the held derivative lies beside Out as NAME.held.EXT) or "discard".
 	OnHold string
 	// PlanOut and ReportOut get the plan and the report; empty: not written (a held clip's plan always is).

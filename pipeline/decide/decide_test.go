@@ -221,7 +221,17 @@ func TestAllFaultsAreListed(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	_, err = ParsePolicy([]byte(`{"schema":"veil.policy/1","nom":"x","Name":"y","release":"public","release":"restricted"}`))
-	if !errors.As(err, &invalid) || len(invalid.Faults) != 3 {
+	// Two fields that are unknown, one that stands there twice, and the eight that are missing.
+	if !errors.As(err, &invalid) || len(invalid.Faults) != 11 {
+		t.Errorf("%v", err)
+	}
+	_, err = ParsePolicy([]byte(`{"schema":"veil.policy/1","name":7,"release":null,"cover":"hat","fill":"blur","shape":"rectangle",
+		"unsure":"mask","damage":"fail","profile":"press","audio":"drop","effort":"fast","more":1,"margin":0.01}`))
+	if !errors.As(err, &invalid) || len(invalid.Faults) != 5 {
+		t.Errorf("%v", err)
+	}
+	_, err = ParseDecisions([]byte(`{"schema":"veil.decisions/1","by":"","plan":"x","cover":[{"rect":[1,2,0,4],"why":"x"}]}`))
+	if !errors.As(err, &invalid) || len(invalid.Faults) != 5 {
 		t.Errorf("%v", err)
 	}
 	for _, text := range []string{``, `{`, `[]`, `null`, `{} {}`, `{"schema":1}`, strings.Repeat("[", 1000), `{"mute":` + strings.Repeat("[", 1000)} {

@@ -40,11 +40,13 @@ type CoverRegion struct {
 // ParseDecisions reads and validates decisions. The error is an *InvalidError that lists all faults.
 func ParseDecisions(data []byte) (Decisions, error) {
 	var d Decisions
-	if f := decodeStrict(data, &d); len(f) > 0 {
-		return Decisions{}, f.err("decisions")
+	form := decodeStrict(data, &d)
+	var values faults
+	if len(form) == 0 || readable(data) {
+		d.check(&values)
 	}
-	if err := d.Validate(); err != nil {
-		return Decisions{}, err
+	if f := form.with(values); len(f) > 0 {
+		return Decisions{}, f.err("decisions")
 	}
 	return d, nil
 }

@@ -79,11 +79,13 @@ func Shipped(name string) (Policy, error) {
 // an *InvalidError that lists all faults.
 func ParsePolicy(data []byte) (Policy, error) {
 	p := Policy{Margin: DefaultMargin}
-	if f := decodeStrict(data, &p); len(f) > 0 {
-		return Policy{}, f.err("policy")
+	form := decodeStrict(data, &p)
+	var values faults
+	if len(form) == 0 || readable(data) {
+		p.check(&values, "")
 	}
-	if err := p.Validate(); err != nil {
-		return Policy{}, err
+	if f := form.with(values); len(f) > 0 {
+		return Policy{}, f.err("policy")
 	}
 	return p, nil
 }

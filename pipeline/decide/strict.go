@@ -31,6 +31,26 @@ func decodeStrict(data []byte, v any) faults {
 	return f
 }
 
+// readable reports whether data is one JSON document whose fields could be looked at, so that its values are worth a check.
+func readable(data []byte) bool {
+	return json.Valid(data) && bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{"))
+}
+
+// with adds the faults that the values have, but for fields whose form is already at fault: they hold nothing yet.
+func (f faults) with(values faults) faults {
+	told := map[string]bool{}
+	for _, s := range f {
+		field, _, _ := strings.Cut(s, " ")
+		told[field] = true
+	}
+	for _, s := range values {
+		if field, _, _ := strings.Cut(s, " "); !told[field] {
+			f = append(f, s)
+		}
+	}
+	return f
+}
+
 // jsonFault words an error of encoding/json.
 func jsonFault(err error) string {
 	var typ *json.UnmarshalTypeError

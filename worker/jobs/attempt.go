@@ -187,6 +187,9 @@ func (a *Attempt) Commit(ctx context.Context, r Result) error {
 	if !isHex(r.Envelope, 64) {
 		return fmt.Errorf("commit %s: %w", a.job.ID, errNoDigest)
 	}
+	if r.Plan != "" && !isHex(r.Plan, 64) {
+		return fmt.Errorf("commit %s: %w", a.job.ID, errNoDigest)
+	}
 	for _, f := range r.Findings {
 		if !ValidID(f) {
 			return fmt.Errorf("commit %s: %w", a.job.ID, errNoCode)
@@ -207,6 +210,9 @@ func (a *Attempt) Commit(ctx context.Context, r Result) error {
 		}
 		r.Generation, r.Epoch = s.Generation, s.Epoch
 		s.Phase, s.Result = Committing, &r
+		if r.Outcome == Held && r.Plan != "" {
+			s.Plan = &Stored{Generation: s.Generation, Epoch: s.Epoch, SHA256: r.Plan}
+		}
 		return nil
 	})
 }

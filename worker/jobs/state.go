@@ -86,6 +86,8 @@ type Result struct {
 	Generation int    `json:"generation"`
 	Epoch      int    `json:"epoch"` // with Generation, the prefix it lies under
 	Envelope   string `json:"envelope"`
+	// Plan is the digest of the final plan that lies with it; of a held job it is the one that decisions are about.
+	Plan string `json:"plan,omitempty"`
 	// Digests are whatever else publishing needs, by name.
 	Digests map[string]string `json:"digests,omitempty"`
 	// Findings are the neutral reasons of a hold, as codes.
