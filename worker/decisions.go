@@ -1,0 +1,60 @@
+package main
+
+import (
+	"veil/pipeline/decide"
+)
+
+// decisionFlags are what a person can decide about a plan.
+type decisionFlags struct {
+	Keep      []int    `placeholder:"N,..." help:"Leave these tracks visible."`
+	Region    []region `sep:";" placeholder:"X,Y,W,H[@FROM-TO]" help:"Cover this rectangle too; may be repeated."`
+	Dismiss   []string `placeholder:"F1,..." help:"These findings are no reason to hold the clip."`
+	Reason    string   `placeholder:"TEXT" help:"Why; needed with any of the three."`
+	By        string   `placeholder:"NAME" help:"Who decides; needed with any of the three."`
+	Decisions string   `placeholder:"FILE" help:"Decisions as a document, instead of the five flags."`
+}
+
+// decisions gives what a person decided about a plan: from the document, from the flags, or nil. The flags' name the plan by
+// its digest, a document names it itself.
+func (c *decisionFlags) decisions(plan []byte) (*decide.Decisions, error) {
+	flags := len(c.Keep)+len(c.Region)+len(c.Dismiss) > 0
+	if c.Decisions != "" {
+		if flags || c.Reason != "" || c.By != "" {
+			return nil, usagef("put everything into the document, or leave it out", "--decisions stands beside flags that decide")
+		}
+		return readDecisions(c.Decisions)
+	}
+	if !flags {
+		if c.Reason != "" || c.By != "" {
+			return nil, usagef("add --keep, --region or --dismiss", "--reason and --by say nothing alone")
+		}
+		return nil, nil
+	}
+	if c.Reason == "" || c.By == "" {
+		return nil, usagef("add --reason TEXT and --by NAME", "a decision needs its reason and who made it")
+	}
+	d := &decide.Decisions{Schema: decide.DecisionsSchema, Plan: decide.Digest(plan), By: c.By}
+	for _, track := range c.Keep {
+		d.Keep = append(d.Keep, decide.KeepTrack{Track: track, Reason: c.Reason})
+	}
+	for _, r := range c.Region {
+		d.Cover = append(d.Cover, decide.CoverRegion{Rect: r.rect, Span: r.span, Reason: c.Reason})
+	}
+	for _, id := range c.Dismiss {
+		d.Dismiss = append(d.Dismiss, decide.DismissFinding{Finding: id, Reason: c.Reason})
+	}
+	return d, nil
+}
+
+// readDecisions reads a document.
+func readDecisions(path string) (*decide.Decisions, error) {
+	b, err := readDocument(path)
+	if err != nil {
+		return nil, usagef("name a readable file", "decisions cannot be read: %s", plain(err))
+	}
+	d, err := decide.ParseDecisions(b)
+	if err != nil {
+		return nil, usagef("mend the document; docs/plan.md tells its fields", "%s", err)
+	}
+	return &d, nil
+}
