@@ -1,0 +1,60 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"veil/worker/jobs"
+	"veil/worker/store"
+)
+
+// stateName is the object, beside the job's own, that holds the job's record as it last was in the queue.
+const stateName = "state.json"
+
+// stateRecordKey is where a job's record is kept against the loss of the queue's own files.
+func stateRecordKey(id string) string { return store.Restricted + id + "/" + stateName }
+
+// keepJob puts the canonical job where a rebuild finds it. Call it right after the job was handed in or changed.
+func (s *service) keepJob(ctx context.Context, j jobs.Job) error {
+	b, err := j.Encode()
+	if err != nil {
+		return err
+	}
+	_, err = putBytes(ctx, s.store, jobRecordKey(j.ID), b)
+	return err
+}
+
+// keepState puts a copy of the job's record into the store, from which `veil setup --rebuild` brings it back. Call it after
+// everything that changes a record for good: an answer, a cancel, a retry, a decision, a withdrawal.
+func (s *service) keepState(ctx context.Context, id string) error {
+	state, err := s.queue.State(ctx, id)
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(state)
+	if err != nil {
+		return fmt.Errorf("encode record of %s: %w", id, err)
+	}
+	_, err = putBytes(ctx, s.store, stateRecordKey(id), b)
+	return err
+}
+
+// putBytes puts a small JSON document and gives its digest.
+func putBytes(ctx context.Context, s store.Store, key string, b []byte) (string, error) {
+	sum := digestOf(b)
+	_, err := s.Put(ctx, key, bytes.NewReader(b), store.PutOptions{Size: int64(len(b)), SHA256: sum, ContentType: "application/json"})
+	if err != nil {
+		return "", fmt.Errorf("put %s: %w", base(key), err)
+	}
+	return sum, nil
+}
+
+// digestOf is the SHA-256 of b in hex.
+func digestOf(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
