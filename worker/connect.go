@@ -34,7 +34,7 @@ type serviceFlags struct {
 	S3CA         string `name:"s3-ca" group:"service" placeholder:"FILE" help:"Certificates that vouch for the object store."`
 	S3KeyFile    string `name:"s3-key-file" group:"service" placeholder:"FILE" help:"File with the access key (or VEIL_S3_KEY)."`
 	S3SecretFile string `name:"s3-secret-file" group:"service" placeholder:"FILE" help:"File with the secret key (or VEIL_S3_SECRET)."`
-	Encryption   string `group:"service" enum:"required,declared,none" default:"required" help:"required: the store confirms it; declared: you answer for the disk; none."`
+	Encryption   string `group:"service" enum:"required,declared,off" default:"required" help:"required: the store confirms it; declared: you answer for the disk below; off."`
 
 	SourceDir        string `group:"service" placeholder:"FOLDER" help:"Clips come from folders in here, one for each bucket, instead of from the object store."`
 	SourceEndpoint   string `group:"service" placeholder:"URL" help:"Object store of the clips (default: the same)."`
@@ -196,7 +196,7 @@ func (f *serviceFlags) findDev() error {
 	if err := json.Unmarshal(b, &d); err != nil {
 		return failedf(codeSetup, "start `veil dev` again", "%s in %s makes no sense", devFile, dir)
 	}
-	f.Nats, f.token, f.Encryption = d.Nats, d.Token, "declared"
+	f.Nats, f.token, f.Encryption = d.Nats, d.Token, "off"
 	f.Store, f.SourceDir = filepath.Join(dir, d.Store), filepath.Join(dir, d.Sources)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"veil/worker/jobs"
@@ -18,13 +19,24 @@ const stateName = "state.json"
 // stateRecordKey is where a job's record is kept against the loss of the queue's own files.
 func stateRecordKey(id string) string { return store.Restricted + id + "/" + stateName }
 
-// keepJob puts the canonical job where a rebuild finds it. Call it right after the job was handed in or changed.
-func (s *service) keepJob(ctx context.Context, j jobs.Job) error {
+// keepJob puts the job as it was handed in where a rebuild finds it, unless it is there: a submitter that knows only NATS
+// puts nothing into the store.
+func (s *service) keepJob(ctx context.Context, state jobs.State) error {
+	j, err := state.Decoded()
+	if err != nil {
+		return err
+	}
+	if state.Generation > 1 {
+		j.Decisions = nil // they came later
+	}
 	b, err := j.Encode()
 	if err != nil {
 		return err
 	}
-	_, err = putBytes(ctx, s.store, jobRecordKey(j.ID), b)
+	_, err = s.store.Create(ctx, jobRecordKey(j.ID), b, "application/json")
+	if errors.Is(err, store.ErrExists) {
+		return nil
+	}
 	return err
 }
 
