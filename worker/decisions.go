@@ -1,6 +1,9 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
+
 	"veil/pipeline/decide"
 )
 
@@ -57,4 +60,13 @@ func readDecisions(path string) (*decide.Decisions, error) {
 		return nil, usagef("mend the document; docs/plan.md tells its fields", "%s", err)
 	}
 	return &d, nil
+}
+
+// encodeDecisions gives the decisions as a job carries them.
+func encodeDecisions(d *decide.Decisions) (json.RawMessage, error) {
+	b, err := d.Encode()
+	if err != nil {
+		return nil, fmt.Errorf("encode decisions: %w", err)
+	}
+	return compactJSON(b)
 }

@@ -85,7 +85,7 @@ func (b *bars) open(e pipeline.Event) *progressbar.ProgressBar {
 		progressbar.OptionFullWidth(),
 		progressbar.OptionClearOnFinish(),
 	}
-	if e.Stage == "digest" {
+	if e.Stage == "digest" || e.Stage == "upload" {
 		options = append(options, progressbar.OptionShowBytes(true))
 	} else {
 		options = append(options, progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("frames"))

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -44,6 +45,7 @@ func defaults() map[string]string {
 		"max_frames":   fmt.Sprint(l.MaxFrames),
 		"max_duration": l.MaxDuration.String(),
 		"max_streams":  fmt.Sprint(l.MaxStreams),
+		"phases":       strings.Join(phaseNames(), ","),
 	}
 }
 

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"veil/worker/jobs"
+)
+
+const (
+	boardReload = 3 * time.Second        // the records are the truth: events only tell sooner
+	boardRedraw = 200 * time.Millisecond // between two drawings
+	followAgain = time.Second            // before the events are asked for again
+	eventRoom   = 256                    // events that may wait
+)
+
+// board keeps the views of some jobs up to date.
+type board struct {
+	queue *jobs.Queue
+	ids   []string              // just these, or
+	keep  func(jobs.State) bool // all that it keeps
+	views map[string]view
+}
+
+// screen shows a board: changed are the views that are not as they were.
+type screen interface {
+	show(all, changed []view)
+	close()
+}
+
+// load reads all records anew.
+func (b *board) load(ctx context.Context) error {
+	fresh := map[string]view{}
+	take := func(s jobs.State) { fresh[s.ID] = b.carry(viewOf(s)) }
+	for _, id := range b.ids {
+		s, err := b.queue.State(ctx, id)
+		if err != nil {
+			return jobError(id, err)
+		}
+		take(s)
+	}
+	if b.ids == nil {
+		err := b.queue.States(ctx, func(s jobs.State) bool {
+			if b.keep(s) {
+				take(s)
+			}
+			return true
+		})
+		if err != nil {
+			return jobError("", err)
+		}
+	}
+	b.views = fresh
+	return nil
+}
+
+// carry keeps the stage that was told of the same attempt.
+func (b *board) carry(v view) view {
+	if have, ok := b.views[v.ID]; ok && v.Phase == jobs.Running && have.Generation == v.Generation && have.Attempt == v.Attempt {
+		v.Stage, v.Percent = have.Stage, have.Percent
+	}
+	return v
+}
+
+// stages asks for the last event of each running job.
+func (b *board) stages(ctx context.Context) error {
+	for id, v := range b.views {
+		if v.Phase != jobs.Running {
+			continue
+		}
+		e, err := b.queue.LastEvent(ctx, id)
+		if err != nil && !errors.Is(err, jobs.ErrNotFound) {
+			return jobError(id, err)
+		}
+		b.views[id] = v.stage(e)
+	}
+	return nil
+}
+
+// hear takes an event in.
+func (b *board) hear(ctx context.Context, e jobs.Event) error {
+	v, known := b.views[e.ID]
+	if e.Event == jobs.EventStage {
+		if known {
+			b.views[e.ID] = v.stage(e)
+		}
+		return nil
+	}
+	if b.ids != nil && !slices.Contains(b.ids, e.ID) {
+		return nil
+	}
+	s, err := b.queue.State(ctx, e.ID)
+	var newer *jobs.NewerError
+	switch {
+	case errors.Is(err, jobs.ErrNotFound), errors.As(err, &newer):
+		delete(b.views, e.ID)
+		return nil
+	case err != nil:
+		return jobError(e.ID, err)
+	case b.keep == nil || b.keep(s):
+		b.views[e.ID] = b.carry(viewOf(s))
+	default:
+		delete(b.views, e.ID)
+	}
+	return nil
+}
+
+// all gives the views in order.
+func (b *board) all() []view {
+	list := slices.Collect(maps.Values(b.views))
+	sortViews(list)
+	return list
+}
+
+// changed lists the views that are not as they were.
+func changed(all []view, before map[string]view) (list []view) {
+	for _, v := range all {
+		if have, ok := before[v.ID]; !ok || have.Phase != v.Phase || have.Stage != v.Stage || have.Percent != v.Percent ||
+			have.Generation != v.Generation || have.Attempt != v.Attempt {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// answered reports whether every job has its answer.
+func (b *board) answered() bool {
+	for _, v := range b.views {
+		if !v.Phase.Final() {
+			return false
+		}
+	}
+	return true
+}
+
+// follow shows the board until every job has its answer, or, with forever, until ctx ends.
+func (b *board) follow(ctx context.Context, sc screen, forever bool) error {
+	defer sc.close()
+	began := time.Now().Add(-boardReload)
+	if err := b.load(ctx); err != nil {
+		return err
+	}
+	if err := b.stages(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	events := b.events(ctx, began)
+	defer func() {
+		cancel()
+		for range events {
+		}
+	}()
+	reload, redraw := time.NewTicker(boardReload), time.NewTicker(boardRedraw)
+	defer reload.Stop()
+	defer redraw.Stop()
+	shown := map[string]view{}
+	draw := func() {
+		all := b.all()
+		if ch := changed(all, shown); len(ch) > 0 || len(all) != len(shown) {
+			sc.show(all, ch)
+			shown = maps.Clone(b.views)
+		}
+	}
+	for draw(); forever || !b.answered(); {
+		var err error
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case e := <-events:
+			err = b.hear(ctx, e)
+		case <-reload.C:
+			err = b.load(ctx)
+		case <-redraw.C:
+			draw()
+		}
+		if err != nil && ctx.Err() == nil && !away(err) {
+			return err
+		}
+	}
+	draw()
+	return nil
+}
+
+// away tells a server that does not answer just now from what waiting cannot mend.
+func away(err error) bool {
+	f := asFailure(err)
+	return f.Code == codeQueue || f.Code == codeStore
+}
+
+// events gives the events of all jobs, those of the last moments first, until ctx ends; then the channel is closed.
+func (b *board) events(ctx context.Context, since time.Time) <-chan jobs.Event {
+	out := make(chan jobs.Event, eventRoom)
+	id := ""
+	if len(b.ids) == 1 {
+		id = b.ids[0]
+	}
+	go func() {
+		defer close(out)
+		for ctx.Err() == nil {
+			_ = b.queue.Follow(ctx, id, since, func(e jobs.Event) bool {
+				since = e.Time
+				select {
+				case out <- e:
+					return true
+				case <-ctx.Done():
+					return false
+				}
+			})
+			pause(ctx, followAgain)
+		}
+	}()
+	return out
+}
+
+// pause waits for d or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+
+	"veil/worker/jobs"
+)
+
+// cancelCmd is `veil cancel`.
+type cancelCmd struct {
+	ID []string `arg:"" help:"Jobs that nobody needs any more: waiting, running or held."`
+	serviceFlags
+}
+
+// Run cancels the jobs.
+func (c *cancelCmd) Run(ctx context.Context, a *app) error {
+	return c.each(ctx, a, c.ID, func(s *service, id string) (jobs.State, error) {
+		return s.kept(ctx, id)(s.queue.Cancel(ctx, id))
+	})
+}
+
+// retryCmd is `veil retry`.
+type retryCmd struct {
+	ID []string `arg:"" help:"Jobs that failed, were cancelled or withdrawn."`
+	serviceFlags
+	Fresh bool `help:"Look at the clip again instead of going on from the stored plan."`
+}
+
+// Run begins the next generation of the jobs.
+func (c *retryCmd) Run(ctx context.Context, a *app) error {
+	return c.each(ctx, a, c.ID, func(s *service, id string) (jobs.State, error) {
+		return s.kept(ctx, id)(s.queue.Retry(ctx, id, jobs.RetryOptions{Fresh: c.Fresh}))
+	})
+}
+
+// each does one thing to several jobs; one that it cannot be done to stops no other.
+func (f *serviceFlags) each(ctx context.Context, a *app, ids []string, do func(*service, string) (jobs.State, error)) (err error) {
+	s, err := f.connect(ctx, submitOptions())
+	if err != nil {
+		return err
+	}
+	defer closing(s, &err)
+	if len(ids) == 1 {
+		state, err := do(s, ids[0])
+		if err != nil {
+			return jobError(ids[0], err)
+		}
+		return a.tellSubmitted([]submitted{{ID: state.ID, Phase: state.Phase}})
+	}
+	rows := make([]submitted, 0, len(ids))
+	for _, id := range ids {
+		state, err := do(s, id)
+		row := submitted{ID: id, Phase: state.Phase}
+		if err != nil {
+			row = refused(id, err)
+		}
+		rows = append(rows, row)
+	}
+	return a.tellSubmitted(rows)
+}
+
+// refused is the row of a job that something could not be done to.
+func refused(id string, err error) submitted {
+	f := asFailure(jobError(id, err))
+	return submitted{ID: id, Failure: f, Code: f.Code, Cause: f.Detail, Remedy: f.Remedy, exit: f.Exit}
+}
+
+// kept copies a record that was changed for good into the store.
+func (s *service) kept(ctx context.Context, id string) func(jobs.State, error) (jobs.State, error) {
+	return func(state jobs.State, err error) (jobs.State, error) {
+		if err == nil {
+			err = s.keepState(ctx, id)
+		}
+		return state, err
+	}
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"veil/worker/jobs"
+)
+
+// deadCmd is `veil dead`.
+type deadCmd struct {
+	List    deadListCmd    `cmd:"" default:"withargs" help:"List the dead letters: jobs that failed for good."`
+	Show    deadShowCmd    `cmd:"" help:"Show one letter, and what the error said."`
+	Requeue deadRequeueCmd `cmd:"" help:"Try such jobs again."`
+	Drop    deadDropCmd    `cmd:"" help:"Take letters away; the jobs stay failed."`
+}
+
+type deadListCmd struct{ serviceFlags }
+
+// Run lists the letters.
+func (c *deadListCmd) Run(ctx context.Context, a *app) (err error) {
+	s, err := c.connect(ctx, submitOptions())
+	if err != nil {
+		return err
+	}
+	defer closing(s, &err)
+	letters, err := s.queue.DeadLetters(ctx)
+	if err != nil {
+		return jobError("", err)
+	}
+	if a.JSON {
+		return a.printJSON(map[string]any{"dead": append([]jobs.DeadLetter{}, letters...)})
+	}
+	if len(letters) == 0 {
+		a.printf("no dead letters\n")
+		return nil
+	}
+	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ID\tCODE\tATTEMPTS\tFAILURES\tDEATHS\tTIME\tWHAT TO DO")
+	for _, d := range letters {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%s\t%s\n", d.ID, d.Code, d.Attempts, d.Failures, d.Deaths,
+			d.Time.UTC().Format(time.RFC3339), printable(remedyOf(d)))
+	}
+	return t.Flush()
+}
+
+// remedyOf is what the letter advises, or the code does.
+func remedyOf(d jobs.DeadLetter) string {
+	if d.Remedy != "" {
+		return d.Remedy
+	}
+	return causeOf(d.Code).en.remedy
+}
+
+type deadShowCmd struct {
+	ID string `arg:"" help:"The job."`
+	serviceFlags
+}
+
+// Run shows a letter with the record's detail, which may name the clip.
+func (c *deadShowCmd) Run(ctx context.Context, a *app) (err error) {
+	s, err := c.connect(ctx, submitOptions())
+	if err != nil {
+		return err
+	}
+	defer closing(s, &err)
+	d, err := s.queue.DeadLetter(ctx, c.ID)
+	if err != nil {
+		return jobError(c.ID, err)
+	}
+	state, _ := s.queue.State(ctx, c.ID) // a letter without a record has nothing more to tell
+	if a.JSON {
+		return a.printJSON(map[string]any{"letter": d, "detail": state.Detail})
+	}
+	line := a.liner()
+	line("job", "%s, generation %d", d.ID, d.Generation)
+	line("code", "%s", d.Code)
+	line("cause", "%s", causeOf(d.Code).en.cause)
+	line("what to do", "%s", remedyOf(d))
+	line("tried", "%d attempts, %d failures, %d workers died", d.Attempts, d.Failures, d.Deaths)
+	line("time", "%s", d.Time.UTC().Format(time.RFC3339))
+	if state.Detail != "" {
+		line("detail", "%s", state.Detail)
+	}
+	return nil
+}
+
+// liner writes lines of a name and a text.
+func (a *app) liner() func(name, format string, args ...any) {
+	return func(name, format string, args ...any) {
+		a.printf("%-12s %s\n", name, printable(fmt.Sprintf(format, args...)))
+	}
+}
+
+type deadRequeueCmd struct {
+	ID []string `arg:"" help:"The jobs."`
+	serviceFlags
+}
+
+// Run tries the jobs again.
+func (c *deadRequeueCmd) Run(ctx context.Context, a *app) error {
+	return c.each(ctx, a, c.ID, func(s *service, id string) (jobs.State, error) {
+		return s.kept(ctx, id)(s.queue.Requeue(ctx, id))
+	})
+}
+
+type deadDropCmd struct {
+	ID []string `arg:"" help:"The jobs; ~ is the letter of messages that were none."`
+	serviceFlags
+}
+
+// Run takes the letters away.
+func (c *deadDropCmd) Run(ctx context.Context, a *app) error {
+	return c.each(ctx, a, c.ID, func(s *service, id string) (jobs.State, error) {
+		if err := s.queue.Drop(ctx, id); err != nil {
+			return jobs.State{}, err
+		}
+		return jobs.State{ID: id, Phase: jobs.Failed}, nil
+	})
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"veil/worker/jobs"
+	"veil/worker/store"
+)
+
+// piece is one object of a result and the file that it becomes.
+type piece struct {
+	key    string
+	sha256 string
+	ending string // after the name: ".mp4", ".held.plan.json"
+	secret bool   // it shows faces or names: for the owner's eyes
+}
+
+// wanted says which pieces are asked for.
+type wanted struct {
+	held     bool // of a held job: derivative, plan, sheet and report
+	evidence bool // of a released one: plan and sheet as well
+}
+
+// pieces lists what there is to fetch of an answered job, the derivative last: what lies beside it is there when it appears.
+func pieces(state jobs.State, w wanted) ([]piece, error) {
+	r := state.Result
+	switch {
+	case state.Phase == jobs.Held && !w.held:
+		return nil, coded(codeHeld, "job "+state.ID+" is held for a person; --held fetches what there is to look at")
+	case state.Phase != jobs.Released && state.Phase != jobs.Held:
+		o := outcomeOf(state)
+		return nil, coded(o.code, fmt.Sprintf("job %s is %s", state.ID, state.Phase))
+	case r == nil:
+		return nil, coded(codeDigest, "the record of job "+state.ID+" names no result")
+	}
+	j, err := state.Decoded()
+	if err != nil {
+		return nil, err
+	}
+	derivative := store.DerivativeName(j.DerivativeName())
+	restricted := store.AttemptPrefix(state.ID, r.Generation, r.Epoch)
+	from, ending, secret := store.ReleasePrefix(state.ID, r.Generation), "", false
+	if state.Phase == jobs.Held {
+		from, ending, secret = restricted, ".held", true
+	}
+	list := []piece{
+		{from + store.ManifestName, r.Envelope, ending + ".manifest.json", secret},
+		{from + store.ReportName, r.Digests[pieceReport], ending + ".report.json", secret},
+	}
+	if secret || w.evidence {
+		list = append(list, piece{restricted + store.PlanName, r.Digests["plan"], ending + ".plan.json", true},
+			piece{restricted + store.SheetName, r.Digests[pieceSheet], ending + ".contact.png", true})
+	}
+	list = append(list, piece{from + derivative, r.Digests[pieceDerivative], ending + ".mp4", secret})
+	for _, p := range list {
+		if len(p.sha256) != 64 {
+			return nil, coded(codeDigest, "the record of job "+state.ID+" tells no digest of what there is to fetch")
+		}
+	}
+	return list, nil
+}
+
+// fetchJob fetches an answered job into a folder under a name, each object only with the bytes that the record names, and
+// gives the files' names. Nothing appears unless all of it is right, and nothing else is overwritten.
+func (s *service) fetchJob(ctx context.Context, state jobs.State, w wanted, at place) ([]string, error) {
+	list, err := pieces(state, w)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkManifest(ctx, state.ID, list); err != nil {
+		return nil, err
+	}
+	var names []string
+	var parts []*part
+	defer func() {
+		for _, p := range parts {
+			p.discard()
+		}
+	}()
+	for _, p := range list {
+		path := filepath.Join(at.dir, at.name+p.ending)
+		names = append(names, filepath.Base(path))
+		have, there, err := digest(ctx, path)
+		if err != nil {
+			return nil, fmt.Errorf("look at %s: %w", base(path), plain(err))
+		}
+		if there && have.SHA256 == p.sha256 {
+			continue
+		}
+		if there {
+			return nil, failedf(codeExists, "choose another folder, or move it away", "%s is there and is something else", base(path))
+		}
+		fetched, err := s.fetchPart(ctx, p, at.mode(p.secret), path)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, fetched)
+	}
+	for _, p := range parts {
+		if err := p.publish(); err != nil {
+			return nil, err
+		}
+	}
+	return names, syncFolder(at.dir)
+}
+
+// place is where a result goes.
+type place struct {
+	dir    string
+	name   string      // without ending
+	shared os.FileMode // mode of every file; 0: the usual one, and the owner alone for what is restricted
+}
+
+// mode is that of a file to be made; the usual one is subject to the umask.
+func (at place) mode(secret bool) os.FileMode {
+	switch {
+	case at.shared != 0:
+		return at.shared
+	case secret:
+		return 0o600
+	}
+	return 0o666
+}
+
+// checkManifest makes sure that the manifest is the one of the record and names the derivative.
+func (s *service) checkManifest(ctx context.Context, id string, list []piece) error {
+	b, o, err := s.store.Read(ctx, list[0].key, maxManifest)
+	if err != nil {
+		return jobError(id, err)
+	}
+	if o.SHA256 != list[0].sha256 || !strings.Contains(string(b), `"`+list[len(list)-1].sha256+`"`) {
+		return coded(codeDigest, "the manifest of job "+id+" in the store is not the one that was put there")
+	}
+	return nil
+}
+
+// part is a fetched file that has not got its name yet.
+type part struct {
+	f    *os.File
+	path string
+}
+
+// fetchPart streams an object beside its final name. A run that was killed leaves it there for the next one to begin anew.
+func (s *service) fetchPart(ctx context.Context, p piece, mode os.FileMode, path string) (_ *part, err error) {
+	temp := filepath.Join(filepath.Dir(path), ".veil-"+filepath.Base(path)+".part")
+	f, err := os.OpenFile(temp, os.O_CREATE|os.O_RDWR, mode)
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", base(path), plain(err))
+	}
+	t := &part{f: f, path: path}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(failedf(codeBusy, "wait for it", "another veil fetches the same file"), f.Close())
+	}
+	defer func() {
+		if err != nil {
+			t.discard()
+		}
+	}()
+	if err := f.Truncate(0); err != nil {
+		return nil, fmt.Errorf("write %s: %w", base(path), plain(err))
+	}
+	o, err := s.store.Fetch(ctx, p.key, f)
+	if err != nil {
+		return nil, jobError(base(path), err)
+	}
+	if o.SHA256 != p.sha256 {
+		return nil, coded(codeDigest, "the store gave back other bytes for "+base(path)+" than the record names")
+	}
+	if err := f.Sync(); err != nil {
+		return nil, fmt.Errorf("write %s: %w", base(path), plain(err))
+	}
+	return t, nil
+}
+
+// publish gives the file its name, unless that is taken.
+func (t *part) publish() error {
+	err := renameNew(t.f.Name(), t.path)
+	if err == nil {
+		err = t.f.Close()
+		t.f = nil
+		return err
+	}
+	if errors.Is(err, os.ErrExist) {
+		return failedf(codeExists, "choose another folder, or move it away", "%s is there and is something else", base(t.path))
+	}
+	return fmt.Errorf("write %s: %w", base(t.path), plain(err))
+}
+
+// discard removes what has got no name.
+func (t *part) discard() {
+	if t.f != nil {
+		_ = os.Remove(t.f.Name())
+		_ = t.f.Close()
+		t.f = nil
+	}
+}
+
+// renameNew renames without ever overwriting: by one call where the file system can, else after a look.
+func renameNew(from, to string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) {
+		if err != nil {
+			return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+		}
+		return nil
+	}
+	if _, err := os.Lstat(to); err == nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: os.ErrExist}
+	}
+	return os.Rename(from, to)
+}
+
+// syncFolder makes names last.
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync folder: %w", plain(err))
+	}
+	defer f.Close()
+	// Network file systems may not know it; the names are there all the same.
+	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
+		return fmt.Errorf("sync folder: %w", plain(err))
+	}
+	return nil
+}

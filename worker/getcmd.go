@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"veil/pipeline"
+	"veil/worker/jobs"
+)
+
+// getCmd is `veil get`.
+type getCmd struct {
+	ID []string `arg:"" optional:"" help:"Jobs."`
+	serviceFlags
+	Case     string `placeholder:"TEXT" help:"All jobs of this case."`
+	Out      string `short:"o" required:"" placeholder:"FOLDER" help:"Where the derivatives go, with manifest and report."`
+	Held     bool   `help:"Of held jobs fetch what there is to look at: derivative, plan, sheet and report. They show what is not released."`
+	Evidence bool   `help:"Fetch plan and sheet of released jobs as well. They show faces."`
+}
+
+// gotten is what became of one job.
+type gotten struct {
+	ID      string            `json:"id"`
+	Phase   jobs.Phase        `json:"phase"`
+	Files   []string          `json:"files,omitempty"`
+	Failure *pipeline.Failure `json:"failure,omitempty"`
+}
+
+// Run fetches the jobs, each whole or not at all; one that cannot be fetched stops no other.
+func (c *getCmd) Run(ctx context.Context, a *app) (err error) {
+	if (len(c.ID) == 0) == (c.Case == "") {
+		return usagef("give ids, or --case", "it must be said which jobs: by id or by case")
+	}
+	if err := makeFolder(c.Out); err != nil {
+		return err
+	}
+	s, err := c.connect(ctx, submitOptions())
+	if err != nil {
+		return err
+	}
+	defer closing(s, &err)
+	states, rows, err := c.states(ctx, s)
+	if err != nil {
+		return err
+	}
+	names := resultNames(states)
+	for _, state := range states {
+		files, err := s.fetchJob(ctx, state, wanted{held: c.Held, evidence: c.Evidence}, place{dir: c.Out, name: names[state.ID]})
+		row := gotten{ID: state.ID, Phase: state.Phase, Files: files}
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			row.Failure = asFailure(jobError(state.ID, err))
+		}
+		rows = append(rows, row)
+	}
+	return a.tellGotten(rows)
+}
+
+// states finds the jobs that were asked for; an id that is none becomes a row at once.
+func (c *getCmd) states(ctx context.Context, s *service) (states []jobs.State, rows []gotten, err error) {
+	if c.Case != "" {
+		err := s.queue.States(ctx, func(st jobs.State) bool {
+			if caseOf(st) == c.Case {
+				states = append(states, st)
+			}
+			return true
+		})
+		if err == nil && len(states) == 0 {
+			err = coded(codeNoJob, "the case has no jobs")
+		}
+		slices.SortFunc(states, func(a, b jobs.State) int { return strings.Compare(a.ID, b.ID) })
+		return states, nil, jobError("", err)
+	}
+	for _, id := range c.ID {
+		st, err := s.queue.State(ctx, id)
+		if err != nil {
+			rows = append(rows, gotten{ID: id, Failure: asFailure(jobError(id, err))})
+			continue
+		}
+		states = append(states, st)
+	}
+	return states, rows, nil
+}
+
+// resultNames gives each job the name of its derivative; where two have the same, their ids tell them apart.
+func resultNames(states []jobs.State) map[string]string {
+	names, count := map[string]string{}, map[string]int{}
+	for _, s := range states {
+		j, err := s.Decoded()
+		if err != nil {
+			j = jobs.Job{ID: s.ID}
+		}
+		names[s.ID] = j.DerivativeName()
+		count[names[s.ID]]++
+	}
+	for id, name := range names {
+		if count[name] > 1 {
+			names[id] = name + "-" + id
+		}
+	}
+	return names
+}
+
+// makeFolder makes a folder where there is none.
+func makeFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return usagef("name a folder that can be written to", "output folder cannot be made: %s", plain(err))
+	}
+	return nil
+}
+
+// tellGotten prints the files, and ends with the worst code.
+func (a *app) tellGotten(rows []gotten) error {
+	var codes []submitted
+	for _, r := range rows {
+		if r.Failure != nil {
+			codes = append(codes, submitted{exit: r.Failure.Exit})
+		}
+	}
+	exit := worstExit(codes)
+	if a.JSON {
+		if err := a.printJSON(map[string]any{"jobs": rows, "exit": exit}); err != nil {
+			return err
+		}
+		return ended(exit)
+	}
+	for _, r := range rows {
+		if r.Failure != nil {
+			fmt.Fprintln(a.err, failureLine(r.ID, r.Failure))
+			continue
+		}
+		a.printf("%s %s %s\n", r.ID, r.Phase, printable(filepath.Base(r.Files[len(r.Files)-1])))
+	}
+	return ended(exit)
+}

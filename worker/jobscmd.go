@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"veil/worker/jobs"
+)
+
+// jobsCmd is `veil jobs`.
+type jobsCmd struct {
+	serviceFlags
+	Watch bool     `help:"Go on showing them: live on a terminal, else a line for each change."`
+	Case  string   `placeholder:"TEXT" help:"Only jobs of this case."`
+	Phase []string `enum:"${phases}" placeholder:"STATE,..." help:"Only jobs in these states: ${phases}."`
+	Limit int      `default:"200" placeholder:"N" help:"At most so many; 0 is all."`
+}
+
+// Run lists the jobs, the unfinished first.
+func (c *jobsCmd) Run(ctx context.Context, a *app) (err error) {
+	s, err := c.connect(ctx, submitOptions())
+	if err != nil {
+		return err
+	}
+	defer closing(s, &err)
+	b := &board{queue: s.queue, keep: c.keep}
+	if c.Watch {
+		err := b.follow(ctx, a.watchScreen(), true)
+		if ctx.Err() != nil {
+			return nil // it was asked to end
+		}
+		return err
+	}
+	if err := b.load(ctx); err != nil {
+		return err
+	}
+	if err := b.stages(ctx); err != nil {
+		return err
+	}
+	all := b.all()
+	total := len(all)
+	if c.Limit > 0 {
+		all = all[:min(total, c.Limit)]
+	}
+	if a.JSON {
+		return a.printJSON(map[string]any{"jobs": append([]view{}, all...), "total": total})
+	}
+	if total == 0 {
+		a.printf("no jobs\n")
+		return nil
+	}
+	writeViews(a.out, all, false)
+	if total > len(all) {
+		a.printf("and %d more (--limit 0 shows all)\n", total-len(all))
+	}
+	return nil
+}
+
+// keep is the filter of the flags.
+func (c *jobsCmd) keep(s jobs.State) bool {
+	if len(c.Phase) > 0 && !slices.Contains(c.Phase, string(s.Phase)) {
+		return false
+	}
+	return c.Case == "" || caseOf(s) == c.Case
+}
+
+// caseOf is the case that a job belongs to.
+func caseOf(s jobs.State) string {
+	j, err := s.Decoded()
+	if err != nil {
+		return ""
+	}
+	return j.Case
+}
+
+// submitOptions are those of a client of the queue: it submits and decides, and claims nothing.
+func submitOptions() jobs.Options { return jobs.Options{Validator: submitValidator()} }
+
+// closing ends a service and tells an error of that where there is no other.
+func closing(s *service, err *error) {
+	if e := s.close(); e != nil && *err == nil {
+		*err = e
+	}
+}
+
+// phaseNames lists the phases for the grammar.
+func phaseNames() (names []string) {
+	for _, p := range jobs.Phases() {
+		names = append(names, string(p))
+	}
+	return names
+}

@@ -1,0 +1,321 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"veil/pipeline"
+	"veil/worker/jobs"
+	"veil/worker/store"
+)
+
+// submitCmd is `veil submit`.
+type submitCmd struct {
+	In []string `arg:"" name:"in" help:"Clips, folders of clips, or s3://BUCKET/KEY; a key that ends in / means all clips below it."`
+	serviceFlags
+	orderFlags
+	Decisions string `group:"order" placeholder:"FILE" help:"What a person decided about the plan of this clip."`
+	ID        string `group:"order" placeholder:"ID" help:"The job's id; default: drawn from clip, policy and case, so that nothing runs twice. One clip only."`
+	Name      string `group:"order" placeholder:"NAME" help:"Name of the derivative without ending; default: a neutral number. One clip only."`
+	Wait      bool   `help:"Wait for the answer; the exit code tells it."`
+}
+
+// submitted is what became of one clip that was handed in.
+type submitted struct {
+	Clip    string            `json:"clip,omitempty"`
+	ID      string            `json:"id,omitempty"`
+	Phase   jobs.Phase        `json:"phase,omitempty"`
+	Skipped string            `json:"skipped,omitempty"`
+	Code    string            `json:"code,omitempty"`
+	Cause   string            `json:"cause,omitempty"`
+	Remedy  string            `json:"remedy,omitempty"`
+	Failure *pipeline.Failure `json:"failure,omitempty"` // why it was not taken in
+	exit    int
+}
+
+// Run hands the clips in, one after another; one that is refused stops no other.
+func (c *submitCmd) Run(ctx context.Context, a *app) (err error) {
+	template, err := c.template()
+	if err != nil {
+		return err
+	}
+	if c.Decisions != "" {
+		d, err := readDecisions(c.Decisions)
+		if err != nil {
+			return err
+		}
+		if template.Decisions, err = encodeDecisions(d); err != nil {
+			return err
+		}
+	}
+	template.ID, template.Derivative = c.ID, c.Name
+	s, err := c.connect(ctx, submitOptions())
+	if err != nil {
+		return err
+	}
+	defer closing(s, &err)
+	found, err := findClips(ctx, s, c.In)
+	if err != nil {
+		return err
+	}
+	if (c.ID != "" || c.Name != "") && clips(found) > 1 {
+		return usagef("hand them in one by one", "--id and --name are for one clip, here are several")
+	}
+	rows := make([]submitted, 0, len(found))
+	for _, f := range found {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		rows = append(rows, s.submitOne(ctx, a, f, template))
+	}
+	if c.Wait {
+		if err := s.await(ctx, a, rows); err != nil {
+			return err
+		}
+	}
+	return a.tellSubmitted(rows)
+}
+
+// foundClip is a clip, or something that was met where clips were looked for.
+type foundClip struct {
+	source        // a local file
+	bucket string // or an object
+	object store.Object
+}
+
+// clips counts what is to be handed in.
+func clips(found []foundClip) (n int) {
+	for _, f := range found {
+		if f.skip == "" {
+			n++
+		}
+	}
+	return n
+}
+
+// findClips lists what the arguments name.
+func findClips(ctx context.Context, s *service, in []string) ([]foundClip, error) {
+	var found []foundClip
+	var local []string
+	for _, arg := range in {
+		rest, ok := strings.CutPrefix(arg, "s3://")
+		if !ok {
+			local = append(local, arg)
+			continue
+		}
+		list, err := findObjects(ctx, s, rest)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, list...)
+	}
+	files, err := gather(local, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		found = append(found, foundClip{source: f})
+	}
+	if clips(found) == 0 {
+		return nil, usagef("name clips, or a folder that holds some", "there is no clip to hand in")
+	}
+	return found, nil
+}
+
+// findObjects lists one object, or all below a key that ends in a slash.
+func findObjects(ctx context.Context, s *service, address string) ([]foundClip, error) {
+	bucket, key, _ := strings.Cut(address, "/")
+	if bucket == "" {
+		return nil, usagef("give s3://BUCKET/KEY", "an address names no bucket")
+	}
+	if key != "" && !strings.HasSuffix(key, "/") {
+		o, err := s.source.Stat(ctx, bucket, key, "")
+		if err != nil {
+			return nil, jobError("", err)
+		}
+		o.Key = key
+		return []foundClip{{source: source{label: key}, bucket: bucket, object: o}}, nil
+	}
+	var found []foundClip
+	for o, err := range s.source.List(ctx, bucket, key) {
+		if err != nil {
+			return nil, jobError("", err)
+		}
+		f := foundClip{source: source{label: o.Key}, bucket: bucket, object: o}
+		if !slices.Contains(videoExtensions, extension(o.Key)) {
+			f.skip = "no video by its name"
+		}
+		found = append(found, f)
+	}
+	return found, nil
+}
+
+// extension is the ending of a name, in lower case.
+func extension(name string) string {
+	if i := strings.LastIndexByte(name, '.'); i >= 0 && !strings.Contains(name[i:], "/") {
+		return strings.ToLower(name[i:])
+	}
+	return ""
+}
+
+// submitOne hands one clip in.
+func (s *service) submitOne(ctx context.Context, a *app, f foundClip, template jobs.Job) submitted {
+	row := submitted{Clip: f.label, Skipped: f.skip}
+	if f.skip != "" {
+		return row
+	}
+	m := newMeter("auto", a.err, f.label)
+	defer m.close()
+	c, err := f.clip(ctx, s, template, m.event)
+	if err == nil {
+		row.ID = c.job.ID
+		var state jobs.State
+		state, err = s.handIn(ctx, c, m.event)
+		row.Phase = state.Phase
+	}
+	if err != nil {
+		row.Failure = asFailure(jobError(row.ID, err))
+		row.exit = row.Failure.Exit
+		row.Code, row.Cause, row.Remedy, row.Phase = row.Failure.Code, row.Failure.Detail, row.Failure.Remedy, ""
+	}
+	return row
+}
+
+// clip makes the job of what was found.
+func (f foundClip) clip(ctx context.Context, s *service, template jobs.Job, events func(pipeline.Event)) (clipIn, error) {
+	if f.err != nil {
+		return clipIn{}, f.err
+	}
+	if f.bucket == "" {
+		return localClip(ctx, f.path, template, events)
+	}
+	if f.object.Version == "" {
+		// A list tells no versions.
+		o, err := s.source.Stat(ctx, f.bucket, f.object.Key, "")
+		if err != nil {
+			return clipIn{}, err
+		}
+		o.Key = f.object.Key
+		return bucketClip(template, f.bucket, o)
+	}
+	return bucketClip(template, f.bucket, f.object)
+}
+
+// await waits until every job that was taken in has its answer, and puts it into the rows.
+func (s *service) await(ctx context.Context, a *app, rows []submitted) error {
+	ids := []string{}
+	for _, r := range rows {
+		if r.Failure == nil && r.ID != "" && !slices.Contains(ids, r.ID) {
+			ids = append(ids, r.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	b := &board{queue: s.queue, ids: ids}
+	if err := b.follow(ctx, a.waitScreen(), false); err != nil {
+		if ctx.Err() != nil {
+			return failedf("cancelled", "see `veil jobs --watch`", "waiting was interrupted, the jobs go on")
+		}
+		return err
+	}
+	for i := range rows {
+		r := &rows[i]
+		if r.Failure != nil || r.ID == "" {
+			continue
+		}
+		state, err := s.queue.State(ctx, r.ID)
+		if err != nil {
+			return jobError(r.ID, err)
+		}
+		r.answer(state)
+	}
+	return nil
+}
+
+// answer puts a job's answer into the row.
+func (r *submitted) answer(state jobs.State) {
+	r.Phase = state.Phase
+	if r.Phase == jobs.Released {
+		return
+	}
+	o := outcomeOf(state)
+	r.Code, r.Cause, r.Remedy, r.exit = o.code, o.cause, o.remedy, o.exit
+}
+
+// outcome is how a job that was not released ended, in the words of its code.
+type outcome struct {
+	code, cause, remedy string
+	exit                int
+}
+
+// outcomeOf reads an answer; a released job has no code and exit code 0.
+func outcomeOf(s jobs.State) outcome {
+	code := s.Code
+	switch s.Phase {
+	case jobs.Released:
+		return outcome{}
+	case jobs.Held:
+		code = codeHeld
+	case jobs.Cancelled:
+		code = "cancelled"
+	case jobs.Withdrawn:
+		code = codeWithdrawn
+	case jobs.Rejected:
+		code = codeRejected
+	case jobs.Queued, jobs.Running, jobs.Committing:
+		code = codeUnanswered
+	}
+	t := causeOf(code)
+	return outcome{code: code, cause: t.en.cause, remedy: t.en.remedy, exit: t.exit}
+}
+
+// tellSubmitted prints the ids, and ends with the worst of the clips' exit codes.
+func (a *app) tellSubmitted(rows []submitted) error {
+	exit := worstExit(rows)
+	if a.JSON {
+		if err := a.printJSON(map[string]any{"jobs": rows, "exit": exit}); err != nil {
+			return err
+		}
+		return ended(exit)
+	}
+	for _, r := range rows {
+		switch {
+		case r.Skipped != "":
+			fmt.Fprintf(a.err, "veil: %s: skipped: %s\n", printable(r.Clip), r.Skipped)
+		case r.Failure != nil:
+			fmt.Fprintln(a.err, failureLine(cmp.Or(r.Clip, r.ID), r.Failure))
+		case r.Code != "":
+			a.printf("%s (%s: %s)\n", r.line(), r.Code, r.Cause)
+		default:
+			a.printf("%s\n", r.line())
+		}
+	}
+	return ended(exit)
+}
+
+// line is id, phase and, where it has one, the clip's name.
+func (r submitted) line() string {
+	return strings.TrimSpace(fmt.Sprintf("%s %s %s", r.ID, r.Phase, printable(r.Clip)))
+}
+
+// ended ends a command whose answer was printed with a code.
+func ended(exit int) error {
+	if exit == 0 {
+		return nil
+	}
+	return status(exit)
+}
+
+// worstExit ranks as a batch does; a conflict comes after what failed.
+func worstExit(rows []submitted) int {
+	for _, code := range append(slices.Clone(severity[:3]), exitConflict, pipeline.ExitUsage, pipeline.ExitHeld) {
+		if slices.ContainsFunc(rows, func(r submitted) bool { return r.exit == code }) {
+			return code
+		}
+	}
+	return 0
+}

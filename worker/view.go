@@ -1,0 +1,150 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"veil/worker/jobs"
+)
+
+// view is one job as lists show it: nothing that tells what the clip is about.
+type view struct {
+	ID         string        `json:"id"`
+	Priority   jobs.Priority `json:"priority"`
+	Phase      jobs.Phase    `json:"phase"`
+	Stage      string        `json:"stage,omitempty"`
+	Percent    int           `json:"percent,omitempty"`
+	Generation int           `json:"generation"`
+	Attempt    int           `json:"attempt"`
+	Code       string        `json:"code,omitempty"`
+	Submitted  time.Time     `json:"submitted"`
+	Updated    time.Time     `json:"updated"`
+	Deadline   *time.Time    `json:"deadline,omitempty"`
+	Late       bool          `json:"late,omitempty"`
+}
+
+// viewOf shows a record.
+func viewOf(s jobs.State) view {
+	v := view{ID: s.ID, Priority: s.Priority, Phase: s.Phase, Generation: s.Generation, Attempt: s.Attempts, Code: s.Code,
+		Submitted: s.Submitted, Updated: s.Updated}
+	if j, err := s.Decoded(); err == nil {
+		v.Deadline = j.Deadline
+	}
+	if v.Deadline != nil {
+		end := time.Now()
+		if v.Phase.Final() {
+			end = v.Updated
+		}
+		v.Late = end.After(*v.Deadline)
+	}
+	return v
+}
+
+// stage adds what the job's last event said, where that is of the attempt that runs.
+func (v view) stage(e jobs.Event) view {
+	if e.Event == jobs.EventStage && e.Generation == v.Generation && e.Attempt == v.Attempt && v.Phase == jobs.Running {
+		v.Stage = e.Stage
+		if e.Percent != nil {
+			v.Percent = *e.Percent
+		}
+	}
+	return v
+}
+
+// sortViews puts the unfinished first, in the order in which they are served, then the finished, the latest first.
+func sortViews(all []view) {
+	rank := func(v view) int {
+		switch {
+		case v.Phase.Final():
+			return 10
+		case v.Phase != jobs.Queued:
+			return 0
+		}
+		return 1 + slices.Index(jobs.Priorities(), v.Priority)
+	}
+	slices.SortFunc(all, func(a, b view) int {
+		if d := rank(a) - rank(b); d != 0 {
+			return d
+		}
+		d := a.Submitted.Compare(b.Submitted)
+		if rank(a) == 10 {
+			d = b.Updated.Compare(a.Updated)
+		}
+		if d != 0 {
+			return d
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+}
+
+// age is a time span in two units at most.
+func age(d time.Duration) string {
+	switch d = max(d, 0); {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
+}
+
+// barWidth is how many signs a progress bar has.
+const barWidth = 20
+
+// bar draws a percentage.
+func bar(percent int) string {
+	n := min(max(percent, 0), 100) * barWidth / 100
+	return "[" + strings.Repeat("#", n) + strings.Repeat(".", barWidth-n) + "]"
+}
+
+// doing is the stage and how far it is.
+func (v view) doing(withBar bool) string {
+	switch {
+	case v.Stage == "":
+		return "-"
+	case withBar:
+		return fmt.Sprintf("%-8s %s %3d %%", v.Stage, bar(v.Percent), v.Percent)
+	}
+	return fmt.Sprintf("%s %d %%", v.Stage, v.Percent)
+}
+
+// due is how long is left, or how late it is.
+func (v view) due() string {
+	switch {
+	case v.Deadline == nil:
+		return "-"
+	case v.Late:
+		return "late"
+	case v.Phase.Final():
+		return "in time"
+	}
+	return "in " + age(time.Until(*v.Deadline))
+}
+
+// writeViews writes the table.
+func writeViews(w io.Writer, all []view, withBar bool) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ID\tPRIORITY\tSTATE\tSTAGE\tAGE\tDEADLINE\tATTEMPT\tCODE")
+	for _, v := range all {
+		code := v.Code
+		if code == "" {
+			code = "-"
+		}
+		since := time.Since(v.Submitted)
+		if v.Phase.Final() {
+			since = v.Updated.Sub(v.Submitted)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d.%d\t%s\n", v.ID, v.Priority, v.Phase, v.doing(withBar), age(since), v.due(),
+			v.Generation, v.Attempt, code)
+	}
+	_ = t.Flush()
+}
+
+// percentText is a percentage.
+func percentText(p int) string { return fmt.Sprintf("%d %%", p) }
