@@ -22,15 +22,24 @@ import (
 type grammar struct {
 	settings
 
-	Redact  redactCmd  `cmd:"" help:"Cover the faces of clips: analyze, decide by policy, render, verify."`
-	Analyze analyzeCmd `cmd:"" help:"First pass only: look at a clip and write the plan of what would be covered."`
-	Render  renderCmd  `cmd:"" help:"Second pass: render a plan, with a person's decisions, and verify it."`
-	Verify  verifyCmd  `cmd:"" help:"Check a derivative against its original and its plan."`
-	Probe   probeCmd   `cmd:"" help:"Show what a clip holds, and whether it would be taken."`
-	Models  modelsCmd  `cmd:"" help:"List the networks' weights and whether they are the right ones."`
-	Doctor  doctorCmd  `cmd:"" help:"Show what this machine has, what is in use, and what is missing."`
-	Version versionCmd `cmd:"" help:"Print the build."`
-	Stage   stageCmd   `cmd:"" hidden:"" help:"Run one stage for a parent process."`
+	Redact   redactCmd   `cmd:"" help:"Cover the faces of clips: analyze, decide by policy, render, verify."`
+	Analyze  analyzeCmd  `cmd:"" help:"First pass only: look at a clip and write the plan of what would be covered."`
+	Render   renderCmd   `cmd:"" help:"Second pass: render a plan, with a person's decisions, and verify it."`
+	Verify   verifyCmd   `cmd:"" help:"Check a derivative against its original and its plan."`
+	Probe    probeCmd    `cmd:"" help:"Show what a clip holds, and whether it would be taken."`
+	Models   modelsCmd   `cmd:"" help:"List the networks' weights and whether they are the right ones."`
+	Doctor   doctorCmd   `cmd:"" help:"Show what this machine has, what is in use, and what is missing."`
+	Version  versionCmd  `cmd:"" help:"Print the build."`
+	Submit   submitCmd   `cmd:"" group:"queue" help:"Hand clips in: files, folders, or objects of a bucket."`
+	Jobs     jobsCmd     `cmd:"" group:"queue" help:"List jobs, or watch them."`
+	Job      jobCmd      `cmd:"" group:"queue" help:"Show everything about one job."`
+	Decide   decideCmd   `cmd:"" group:"queue" help:"Decide about a held job and have it rendered again."`
+	Get      getCmd      `cmd:"" group:"queue" help:"Fetch derivatives with their evidence."`
+	Cancel   cancelCmd   `cmd:"" group:"queue" help:"Cancel jobs that are not finished, or held."`
+	Retry    retryCmd    `cmd:"" group:"queue" help:"Begin failed, cancelled or withdrawn jobs anew."`
+	Withdraw withdrawCmd `cmd:"" group:"queue" help:"Take a release back."`
+	Dead     deadCmd     `cmd:"" group:"queue" help:"The dead letters: list, show, requeue, drop."`
+	Stage    stageCmd    `cmd:"" hidden:"" help:"Run one stage for a parent process."`
 }
 
 func main() {
@@ -75,7 +84,7 @@ func run(ctx context.Context, args []string, s streams, e engine) (code int) {
 		kong.Writers(s.out, s.err),
 		kong.Exit(func(code int) { panic(helpShown(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
-		kong.ExplicitGroups([]kong.Group{{Key: "settings", Title: "Settings:"}, {Key: "policy", Title: "Changes to the policy:"}}),
+		kong.ExplicitGroups([]kong.Group{{Key: "settings", Title: "Settings:"}, {Key: "policy", Title: "Changes to the policy:"}, {Key: "order", Title: "What is said of each clip:"}, {Key: "service", Title: "Queue and store:"}, {Key: "queue", Title: "Jobs in a queue:"}}),
 		kong.Vars(defaults()),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(a),
