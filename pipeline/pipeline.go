@@ -156,6 +156,8 @@ type Outcome struct {
 	Derivative string `json:"derivative"` // path; empty where it was discarded
 	Plan       string `json:"plan,omitempty"`
 	Report     Report `json:"report"`
+	// Seconds is how much video was looked at, from the first frame's time stamp to the last one's.
+	Seconds float64 `json:"-"`
 }
 
 // maxRounds is how often a clip is rendered again because the check found a face outside every mask.

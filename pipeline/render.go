@@ -128,12 +128,8 @@ func (j *renderJob) run(ctx context.Context, events func(Event)) error {
 	if err != nil {
 		return err
 	}
-	last, err := j.lastDuration(ctx)
-	if err != nil {
-		return err
-	}
 	enc, err := media.Encode(ctx, j.request.Config.Tools, media.EncodeOptions{Target: j.target, Probe: j.probe,
-		Out: j.request.Out, Audio: j.audio, FirstPTS: j.plan.Frames[0].PTS, LastDuration: last})
+		Out: j.request.Out, Audio: j.audio, FirstPTS: j.plan.Frames[0].PTS, LastDuration: j.lastDuration()})
 	if err != nil {
 		return err
 	}
@@ -142,7 +138,7 @@ func (j *renderJob) run(ctx context.Context, events func(Event)) error {
 	for range renderBuffers {
 		free <- make([]byte, layout.Size())
 	}
-	shots := make(chan shot)
+	shots, covered := make(chan shot), make(chan shot)
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer close(shots)
@@ -150,10 +146,21 @@ func (j *renderJob) run(ctx context.Context, events func(Event)) error {
 		return src.read(gctx, free, shots)
 	})
 	group.Go(func() error {
+		defer close(covered)
 		for s := range shots {
 			if err := j.cover(painter, s); err != nil {
 				return err
 			}
+			select {
+			case covered <- s:
+			case <-gctx.Done():
+				return context.Cause(gctx)
+			}
+		}
+		return nil
+	})
+	group.Go(func() error {
+		for s := range covered {
 			if err := enc.Write(s.info.PTS, s.pixels); err != nil {
 				return err
 			}
@@ -170,16 +177,16 @@ func (j *renderJob) run(ctx context.Context, events func(Event)) error {
 }
 
 // lastDuration is how long the plan's last frame is shown, in ticks: as the container says, or as long as the one before it.
-func (j *renderJob) lastDuration(ctx context.Context) (int64, error) {
+func (j *renderJob) lastDuration() int64 {
 	n := len(j.plan.Frames)
 	gap := int64(0)
 	if n > 1 {
 		gap = j.plan.Frames[n-1].PTS - j.plan.Frames[n-2].PTS
 	}
 	if j.plan.Excerpt != nil {
-		return gap, nil
+		return gap
 	}
-	return media.LastDuration(ctx, j.request.Config.Tools, j.request.In, j.probe, j.plan.Frames[n-1].PTS, gap)
+	return j.probe.LastDuration(j.plan.Frames[n-1].PTS, gap)
 }
 
 // cover paints one frame; s.info.Number is the frame's index within the plan.

@@ -42,6 +42,7 @@ func (c *clip) settle(ctx context.Context) (Outcome, error) {
 		return Outcome{}, fmt.Errorf("read derivative back: %w", err)
 	}
 	out.Report = c.report(out.State, derivative)
+	out.Seconds = seconds(c.plan)
 	if out.Plan = c.request.PlanOut; out.Plan == "" && out.State == Held {
 		out.Plan = HeldPlanName(c.request.Out)
 	}
@@ -92,6 +93,14 @@ func (c *clip) recordFindings() error {
 		plan.Findings = append(plan.Findings, f)
 	}
 	return c.storePlan(plan)
+}
+
+// seconds is the plan's time from its first frame to its last.
+func seconds(p decide.Plan) float64 {
+	if len(p.Frames) == 0 {
+		return 0
+	}
+	return float64(p.Frames[len(p.Frames)-1].PTS-p.Frames[0].PTS) * tickOf(p)
 }
 
 // open counts the findings that nobody has decided about.

@@ -33,7 +33,11 @@ type Child struct {
 // StartChild starts cmd in a process group of its own. The kernel kills it with SIGKILL when this process dies: the start
 // happens on one thread that is kept for the life of the process, because that signal is tied to the thread. Attributes
 // that cmd already carries are kept. When the context of cmd ends, the whole group is killed.
-func StartChild(cmd *exec.Cmd) (*Child, error) {
+func StartChild(cmd *exec.Cmd) (*Child, error) { return StartChildOn(cmd, onKeptThread) }
+
+// StartChildOn is StartChild for a caller with a thread of its own: on must call its argument there, once, and the thread must
+// last at least as long as the child, or the child is killed with it.
+func StartChildOn(cmd *exec.Cmd, on func(start func() error) error) (*Child, error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
@@ -48,7 +52,7 @@ func StartChild(cmd *exec.Cmd) (*Child, error) {
 	if cmd.Cancel != nil {
 		cmd.Cancel = func() error { c.Kill(); return nil }
 	}
-	if err := startOnKeptThread(cmd); err != nil {
+	if err := on(cmd.Start); err != nil {
 		return nil, fmt.Errorf("start %s: %w", cmd.Args[0], err)
 	}
 	return c, nil
@@ -88,8 +92,8 @@ func (c *Child) Wait() error {
 }
 
 type startRequest struct {
-	cmd  *exec.Cmd
-	done chan error
+	start func() error
+	done  chan error
 }
 
 var (
@@ -97,18 +101,18 @@ var (
 	starts      chan startRequest
 )
 
-// startOnKeptThread runs cmd.Start on the one thread that lives as long as the process.
-func startOnKeptThread(cmd *exec.Cmd) error {
+// onKeptThread calls start on the one thread that lives as long as the process.
+func onKeptThread(start func() error) error {
 	starterOnce.Do(func() {
 		starts = make(chan startRequest)
 		go func() {
 			runtime.LockOSThread()
 			for r := range starts {
-				r.done <- r.cmd.Start()
+				r.done <- r.start()
 			}
 		}()
 	})
-	r := startRequest{cmd: cmd, done: make(chan error, 1)}
+	r := startRequest{start: start, done: make(chan error, 1)}
 	starts <- r
 	return <-r.done
 }

@@ -2,6 +2,7 @@ package media
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,8 @@ type FrameInfo struct {
 // Decoder gives the frames of one clip in presentation order. It is for one goroutine; Close may come from another.
 type Decoder struct {
 	child    *Child
-	out      *os.File // our end of the pipe
+	out      *os.File // our end of the pictures' pipe
+	sums     *digests
 	log      *decodeLog
 	logDone  chan struct{}
 	frames   *nut.Reader
@@ -86,24 +88,26 @@ func Decode(ctx context.Context, t Tools, path string, p *Probe, v View, r *Rang
 	return d, nil
 }
 
-// decodeArgs is the child's command line.
+// decodeArgs is the child's command line. It has two outputs: the pictures as the view wants them, and a digest of each
+// as it left the decoder. The digests come first: ffmpeg serves its outputs in turn, and a digest that waited behind the
+// next picture would wait for ever, since that is read only after the digest. showinfo can make digests too, but takes the sums of every sample besides, which costs as much as
+// decoding.
 func decodeArgs(t Tools, p *Probe, v View, r *Range) []string {
 	args := []string{"-hide_banner", "-nostdin", "-nostats", "-loglevel", "repeat+level+info"}
 	args = append(args, inputLimits()...)
 	args = append(args, "-copyts", "-noautorotate", "-threads", strconv.Itoa(t.DecoderThreads),
-		"-i", childInput, "-noautoscale", "-map", "0:"+strconv.Itoa(p.Video.Index), "-filter_threads", strconv.Itoa(t.DecoderThreads),
-		"-vf", filterChain(p, v, r), "-fps_mode", "passthrough", "-enc_time_base", "-1", "-map_metadata", "-1",
-		"-map_chapters", "-1", "-c:v", "rawvideo", "-f", "nut", "-write_index", "0", "-flush_packets", "1",
-		"pipe:1")
-	return args
+		"-filter_threads", strconv.Itoa(t.DecoderThreads), "-i", childInput)
+	same := []string{"-map", "0:" + strconv.Itoa(p.Video.Index), "-noautoscale", "-fps_mode", "passthrough",
+		"-enc_time_base", "-1", "-map_metadata", "-1", "-map_chapters", "-1", "-c:v", "rawvideo", "-flush_packets", "1"}
+	args = append(append(args, same...), "-vf", cmp.Or(trim(r), "null"), "-f", "framecrc", "pipe:"+strconv.Itoa(digestFD))
+	return append(append(args, same...), "-vf", filterChain(p, v, r), "-f", "nut", "-write_index", "0", "pipe:1")
 }
 
 // filterChain is what every frame goes through: first the account of it, then the excerpt, then the view.
 func filterChain(p *Probe, v View, r *Range) string {
-	chain := "showinfo=checksum=1"
-	if r != nil {
-		// The end stops the whole decode, so that an excerpt from the start of a long clip is cheap.
-		chain += fmt.Sprintf(",trim=start_pts=%d:end_pts=%d", r.FirstPTS, r.LastPTS+1)
+	chain := "showinfo=checksum=0"
+	if t := trim(r); t != "" {
+		chain += "," + t
 	}
 	if p.Video.resizes() {
 		chain += fmt.Sprintf(",scale=w=%d:h=%d:flags=bicubic+accurate_rnd+full_chroma_int+bitexact", p.Video.StoredWidth,
@@ -113,6 +117,14 @@ func filterChain(p *Probe, v View, r *Range) string {
 		chain += "," + c
 	}
 	return chain
+}
+
+// trim cuts the excerpt. Its end stops the whole decode, so that an excerpt from the start of a long clip is cheap.
+func trim(r *Range) string {
+	if r == nil {
+		return ""
+	}
+	return fmt.Sprintf("trim=start_pts=%d:end_pts=%d", r.FirstPTS, r.LastPTS+1)
 }
 
 // pipeBytes lets the child run ahead by about a small frame; larger pipes need a privilege.
@@ -126,33 +138,36 @@ func enlargePipe(f *os.File) {
 }
 
 func (d *Decoder) start(cmd *exec.Cmd) error {
-	out, outChild, err := os.Pipe()
-	if err != nil {
-		return fmt.Errorf("make a pipe: %w", err)
+	var ours, theirs [3]*os.File // pictures, words, digests
+	for i := range ours {
+		var err error
+		if ours[i], theirs[i], err = os.Pipe(); err != nil {
+			closeAll(ours[:i])
+			closeAll(theirs[:i])
+			return fmt.Errorf("make a pipe: %w", err)
+		}
 	}
-	enlargePipe(out)
-	logs, logsChild, err := os.Pipe()
-	if err != nil {
-		out.Close()
-		outChild.Close()
-		return fmt.Errorf("make a pipe: %w", err)
-	}
-	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = outChild, logsChild, []*os.File{d.in}
+	enlargePipe(ours[0])
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = theirs[0], theirs[1], []*os.File{d.in, theirs[2]}
 	child, err := StartChild(cmd)
-	outChild.Close()
-	logsChild.Close()
+	closeAll(theirs[:])
 	if err != nil {
-		out.Close()
-		logs.Close()
+		closeAll(ours[:])
 		return startError(err)
 	}
-	d.child, d.out = child, out
+	d.child, d.out, d.sums = child, ours[0], newDigests(ours[2])
 	go func() {
 		defer close(d.logDone)
-		defer logs.Close()
-		d.log.read(bufio.NewReaderSize(logs, 1<<16))
+		defer ours[1].Close()
+		d.log.read(bufio.NewReaderSize(ours[1], 1<<16))
 	}()
 	return nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
 }
 
 // Next decodes the next frame into dst, whose length is the layout's size, and tells what is known of it. The end is
@@ -209,6 +224,9 @@ func (d *Decoder) next(dst []byte) (FrameInfo, error) {
 	}
 	if err == nil {
 		err = d.pair(line, f.PTS)
+	}
+	if err == nil {
+		line.Digest, err = d.sums.next()
 	}
 	if err != nil {
 		return FrameInfo{}, d.stop(err)
@@ -291,6 +309,7 @@ func (d *Decoder) Close() error {
 	_ = d.child.Wait()
 	<-d.logDone
 	d.out.Close()
+	d.sums.close()
 	d.in.Close()
 	return nil
 }

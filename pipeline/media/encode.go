@@ -86,8 +86,11 @@ func (e *Encoder) videoOut() string {
 	if e.o.Audio == nil {
 		return e.o.Out
 	}
-	return e.o.Out + ".video"
+	return Besides(e.o.Out)
 }
+
+// Besides names the file in which the encoder keeps the pictures of out while it adds sound.
+func Besides(out string) string { return out + ".video" }
 
 func (e *Encoder) start() error {
 	if err := createPrivate(e.videoOut()); err != nil {
@@ -215,7 +218,7 @@ func (e *Encoder) Finish() error {
 		if err := e.addSound(); err != nil {
 			return e.fail(fmt.Errorf("add sound: %w", err))
 		}
-		if err := os.Remove(e.videoOut()); err != nil {
+		if err := discard(e.videoOut()); err != nil {
 			return e.fail(fmt.Errorf("add sound: %w", err))
 		}
 	}
@@ -287,6 +290,20 @@ func encoderError(err error) error {
 	return fmt.Errorf("%w: %w", ErrEncoder, err)
 }
 
+// discard removes a file. A confined process may not change folders: it empties the file, and whoever made it for the process
+// removes it.
+func discard(path string) error {
+	err := os.Remove(path)
+	if !errors.Is(err, os.ErrPermission) {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
 // createPrivate makes an empty file that only its owner may read; ffmpeg then writes into it.
 func createPrivate(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
@@ -299,10 +316,14 @@ func createPrivate(path string) error {
 	return err
 }
 
-// syncFile brings a file and its name to disk.
+// syncFile brings a file and its name to disk. A confined process may not open the folder; whoever gives the file its final
+// name syncs that.
 func syncFile(path string) error {
 	for _, p := range []string{path, filepath.Dir(path)} {
 		f, err := os.Open(p)
+		if p != path && errors.Is(err, os.ErrPermission) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}

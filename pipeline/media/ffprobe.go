@@ -43,6 +43,7 @@ type (
 		AvgRate        string            `json:"avg_frame_rate"`
 		TimeBase       string            `json:"time_base"`
 		StartPTS       int64             `json:"start_pts"`
+		Ticks          int64             `json:"duration_ts"`
 		Start          string            `json:"start_time"`
 		Duration       string            `json:"duration"`
 		Frames         string            `json:"nb_frames"`

@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // inspectTime is far more than a sound clip takes; a container made to keep the prober busy ends here.
@@ -136,18 +138,28 @@ func chooseVideo(doc *probeDoc) (*probeStream, error) {
 // measure looks at packets and first frames, and refuses what they rule out.
 func (p *Probe) measure(ctx context.Context, t Tools, in *os.File, s *probeStream) error {
 	v := &p.Video
-	scan, err := t.scanPackets(ctx, in, v.Index)
-	if err != nil {
-		return fmt.Errorf("inspect packets: %w", err)
+	var scan packetScan
+	var frames []probeFrame
+	group, gctx := errgroup.WithContext(ctx) // both are mostly the start of a program
+	group.Go(func() (err error) {
+		if scan, err = t.scanPackets(gctx, in, v.Index); err != nil {
+			return fmt.Errorf("inspect packets: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() (err error) {
+		if frames, err = t.firstFrames(gctx, in, v.Index); err != nil {
+			return fmt.Errorf("inspect frames: %w", err)
+		}
+		return nil
+	})
+	if err := group.Wait(); err != nil {
+		return err
 	}
 	if scan.encrypted {
 		return fmt.Errorf("its video %w", ErrEncrypted)
 	}
 	v.applyScan(scan, s, p.Duration)
-	frames, err := t.firstFrames(ctx, in, v.Index)
-	if err != nil {
-		return fmt.Errorf("inspect frames: %w", err)
-	}
 	if len(frames) == 0 && (s.PixelFormat == "" || s.PixelFormat == "unknown" || v.StoredWidth == 0) {
 		return fmt.Errorf("its video stream %w", ErrNoFrames)
 	}

@@ -50,6 +50,8 @@ type VideoStream struct {
 	DolbyVision  bool `json:"dolby_vision"`
 	HiddenFrames int  `json:"hidden_frames"` // packets that an edit list hides
 	EditList     bool `json:"edit_list"`
+	// EndPTS is where the container says that the stream ends; 0 where it does not say.
+	EndPTS int64 `json:"end_pts,omitempty"`
 	// StartPTS is the first shown packet's stamp, Frames the number of shown packets: an estimate of the frames, exact
 	// only after decoding; 0 where it is not known.
 	StartPTS int64 `json:"start_pts"`

@@ -38,13 +38,11 @@ const (
 	showinfoSender = "Parsed_showinfo_0"
 )
 
-// logLine is one classified line. showinfo tells of a frame in two pieces, what it is and its digest, which stand in one
-// line unless a decoder's thread speaks in between.
+// logLine is one classified line.
 type logLine struct {
 	kind   logKind
 	stream int         // of linePacket; -1 where it is not told
 	frame  *frameFacts // what a frame is
-	digest string      // a frame's digest
 }
 
 // frameFacts are what showinfo prints.
@@ -62,9 +60,6 @@ var (
 	logHead  = regexp.MustCompile(`^(?:\[([^\]@]*?)(?: @ 0x[0-9a-f]+)?\] )?\[(info|warning|error|fatal|panic)\] (.*)$`)
 	logFrame = regexp.MustCompile(`n: *\d+ pts: *(-?\d+|NOPTS) +pts_time:\S+ .*?\bfmt:(\S+) .*?\bs:(\d+)x(\d+) ` +
 		`i:([PTB]) iskey:([01]) type:\S ?`)
-	logDigest = regexp.MustCompile(`\bchecksum:([0-9A-F]{8})\b`)
-	// logSums is what follows a digest where nobody speaks in between.
-	logSums   = regexp.MustCompile(`^ plane_checksum:\[[0-9A-F ]*\]( mean:\[[-0-9 ]*\])?( stdev:\[[-0-9. naif]*\])?$`)
 	logPacket = regexp.MustCompile(`(?:corrupt input packet in stream (\d+)|Packet corrupt \(stream = (\d+),)`)
 	// logWords betray a decoder that speaks within a line of showinfo's.
 	logWords = regexp.MustCompile(`(?i)error|invalid|corrupt|conceal|missing|no frame|out of range|non-existing|` +
@@ -80,7 +75,7 @@ func classify(line string) logLine {
 	}
 	sender, level, text := m[1], m[2], m[3]
 	if sender != "" {
-		if l := classifyFrame(text, sender == showinfoSender); l.frame != nil || l.digest != "" {
+		if l := classifyFrame(text); l.frame != nil {
 			return l
 		}
 	}
@@ -109,32 +104,19 @@ func classify(line string) logLine {
 	return logLine{kind: errorKind(sender, text)}
 }
 
-// classifyFrame finds showinfo's pieces. Whatever stands before, between or behind them is a decoder's complaint: its
+// classifyFrame finds what showinfo tells of a frame. Whatever stands before or behind it is a decoder's complaint: its
 // lines lose their own head when they come in the middle of another, and showinfo's may stand under the decoder's.
-func classifyFrame(text string, own bool) logLine {
-	var l logLine
-	if at := logFrame.FindStringSubmatchIndex(text); at != nil {
-		f, ok := parseFrame(logFrame.FindStringSubmatch(text))
-		if !ok {
-			return logLine{}
-		}
-		l.frame = &f
-		if strings.TrimSpace(text[:at[0]]) != "" {
-			l.kind = lineDecoder
-		}
-		text = text[at[1]:]
-	} else if !own {
+func classifyFrame(text string) logLine {
+	at := logFrame.FindStringSubmatchIndex(text)
+	if at == nil {
 		return logLine{}
 	}
-	at := logDigest.FindStringSubmatchIndex(text)
-	if at == nil {
-		if l.frame != nil && strings.TrimSpace(text) != "" {
-			l.kind = lineDecoder
-		}
-		return l
+	f, ok := parseFrame(logFrame.FindStringSubmatch(text))
+	if !ok {
+		return logLine{}
 	}
-	l.digest = strings.ToLower(text[at[2]:at[3]])
-	if strings.TrimSpace(text[:at[0]]) != "" || !logSums.MatchString(strings.TrimRight(text[at[1]:], " ")) {
+	l := logLine{frame: &f}
+	if strings.TrimSpace(text[:at[0]]) != "" || strings.TrimSpace(text[at[1]:]) != "" {
 		l.kind = lineDecoder
 	}
 	return l
@@ -147,7 +129,7 @@ func errorKind(sender, text string) logKind {
 		return lineFilter
 	}
 	if strings.HasPrefix(sender, "Parsed_") || sender == "AVFilterGraph" || sender == "nut" || sender == "rawvideo" ||
-		strings.HasPrefix(sender, "auto_scale") || sender == "swscaler" {
+		sender == "framecrc" || strings.HasPrefix(sender, "auto_scale") || sender == "swscaler" {
 		return lineFilter
 	}
 	first, _, _ := strings.Cut(sender, ",")
@@ -206,7 +188,6 @@ type decodeLog struct {
 	count  int
 
 	mapped  bool
-	half    *frameFacts // a frame whose digest is not told yet
 	format  string
 	last    int64
 	pending string // cause told since the last frame
@@ -264,11 +245,7 @@ func (l *decodeLog) take(line logLine) {
 		}
 	}
 	if line.frame != nil {
-		l.half = line.frame
-	}
-	if line.digest != "" && l.half != nil {
-		l.frame(*l.half, line.digest)
-		l.half = nil
+		l.frame(*line.frame)
 	}
 }
 
@@ -280,8 +257,8 @@ func (l *decodeLog) note(why string) {
 }
 
 // frame judges one frame.
-func (l *decodeLog) frame(f frameFacts, digest string) {
-	info := FrameInfo{Number: l.count, Digest: digest, Key: f.key, Interlaced: f.interlaced, PTS: f.pts}
+func (l *decodeLog) frame(f frameFacts) {
+	info := FrameInfo{Number: l.count, Key: f.key, Interlaced: f.interlaced, PTS: f.pts}
 	line := frameLine{FrameInfo: info, own: f.pts, stamped: f.stamped}
 	switch {
 	case l.format != "" && f.format != l.format:

@@ -26,6 +26,9 @@ func newVideoStream(s *probeStream) VideoStream {
 	case "bb", "bt":
 		v.Interlaced = true
 	}
+	if s.Ticks > 0 {
+		v.EndPTS = s.StartPTS + s.Ticks
+	}
 	v.applySideData(s.SideData)
 	return v
 }
