@@ -13,7 +13,8 @@ import (
 type app struct {
 	*settings
 	streams
-	engine engine
+	engine  engine
+	sandbox *sandboxFlags
 }
 
 // engine is what the commands need of the pipeline; tests put their own in its place.
@@ -22,6 +23,8 @@ type engine struct {
 	stages func(crashLog string) pipeline.Stages // as the parent calls them
 	inner  pipeline.Stages                       // as a child runs them
 	sheets sheets
+	// confine says how the children of this engine are confined; run sets it from the settings.
+	confine *confinement
 }
 
 // sheets draws the pictures for people.
@@ -32,11 +35,16 @@ type sheets struct {
 
 // realEngine is the pipeline, each stage in a process of its own.
 func realEngine() engine {
+	confine := &confinement{mode: sandboxPreferred}
+	child := func(crashLog string) isolated {
+		return isolated{log: crashLog, confine: confine, force: &inForce{}}
+	}
 	return engine{
-		redact: pipeline.Redact,
-		stages: func(crashLog string) pipeline.Stages { return isolated{log: crashLog} },
-		inner:  pipeline.Direct{},
-		sheets: sheets{contact: pipeline.ContactSheet, people: pipeline.PeopleSheet},
+		redact:  pipeline.Redact,
+		stages:  func(crashLog string) pipeline.Stages { return child(crashLog) },
+		inner:   pipeline.Direct{},
+		sheets:  sheets{contact: child("").contact, people: child("").people},
+		confine: confine,
 	}
 }
 

@@ -1,18 +1,22 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"veil/pipeline"
+	"veil/pipeline/media"
 	"veil/pipeline/vision"
+	"veil/worker/sandbox"
 )
 
 // maxRequest bounds a request, in bytes: it names files, it does not carry them.
@@ -21,10 +25,11 @@ const maxRequest = 4 << 20
 // eventEvery is the least time between two events that a child sends of one stage.
 const eventEvery = 50 * time.Millisecond
 
-// stageCmd is `veil stage NAME`: the child's side of isolated. It reads one JSON request from standard input and writes
-// JSON lines to what was standard output when it began: events, then one result or one failure.
+// stageCmd is `veil stage NAME`: the child's side of isolated. It reads two JSON lines from standard input, its orders and (once
+// it has told what it is denied) its request, and writes JSON lines to what was standard output when it began: its sandbox,
+// events, then one result or one failure.
 type stageCmd struct {
-	Name string `arg:"" enum:"analyze,render,verify,engines"`
+	Name string `arg:"" enum:"analyze,render,verify,engines,contact,people,probe,nothing"`
 }
 
 // Run runs one stage. Its failure is an answer, not an exit code.
@@ -33,15 +38,15 @@ func (c *stageCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	// A core file would hold pictures.
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
-		return fmt.Errorf("refuse core files: %w", err)
-	}
-	body, err := io.ReadAll(io.LimitReader(a.in, maxRequest+1))
-	if err != nil || len(body) > maxRequest {
-		return errors.Join(errors.New("read request"), err)
-	}
+	in := bufio.NewReader(io.LimitReader(a.in, maxRequest))
 	s := &sender{enc: json.NewEncoder(out)}
+	if err := obey(in, s); err != nil {
+		return err
+	}
+	body, err := readLine(in)
+	if err != nil {
+		return fmt.Errorf("read request: %w", err)
+	}
 	result, err := c.dispatch(ctx, a.engine.inner, body, s.event)
 	if err != nil {
 		return s.send(message{Failure: pipeline.AsFailure(err)})
@@ -53,6 +58,40 @@ func (c *stageCmd) Run(ctx context.Context, a *app) error {
 	return errors.Join(s.err, s.send(message{Result: raw}))
 }
 
+// obey reads the orders, confines this process and tells what that came to. What cannot be had shows in what is told: the
+// parent decides whether that will do.
+func obey(in *bufio.Reader, s *sender) error {
+	line, err := readLine(in)
+	if err != nil {
+		return fmt.Errorf("read orders: %w", err)
+	}
+	var orders sandbox.Orders
+	if err := json.Unmarshal(line, &orders); err != nil {
+		return fmt.Errorf("decode orders: %w", err)
+	}
+	if !orders.Confine {
+		return sandbox.NoCore()
+	}
+	fault := sandbox.Confine(orders.Limits)
+	if orders.Try == nil {
+		return fault
+	}
+	report := sandbox.Look(orders.Try, []string{"LC_ALL", libraryPath})
+	if fault != nil {
+		report.Fault = fault.Error()
+	}
+	return s.send(message{Sandbox: &report})
+}
+
+// readLine reads one whole line.
+func readLine(in *bufio.Reader) ([]byte, error) {
+	line, err := in.ReadBytes('\n')
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return line, err
+}
+
 // dispatch decodes the request and calls the stage.
 func (c *stageCmd) dispatch(ctx context.Context, stages pipeline.Stages, body []byte, events func(pipeline.Event)) (any, error) {
 	switch c.Name {
@@ -62,6 +101,14 @@ func (c *stageCmd) dispatch(ctx context.Context, stages pipeline.Stages, body []
 		return stage(ctx, body, events, stages.Render)
 	case "verify":
 		return stage(ctx, body, events, stages.Verify)
+	case "contact":
+		return stage(ctx, body, events, drawWith(pipeline.ContactSheet))
+	case "people":
+		return stage(ctx, body, events, drawWith(pipeline.PeopleSheet))
+	case "probe":
+		return stage(ctx, body, events, inspect)
+	case "nothing":
+		return stage(ctx, body, events, idle)
 	}
 	return stage(ctx, body, events, engines)
 }
@@ -145,4 +192,69 @@ func engines(ctx context.Context, r enginesRequest, _ func(pipeline.Event)) (eng
 // engines asks a child what the networks run on.
 func (i isolated) engines(ctx context.Context, c pipeline.Config) (res enginesResult, err error) {
 	return res, i.run(ctx, call{stage: "engines", request: enginesRequest{Config: c}, result: &res})
+}
+
+// idle is the stage that does nothing: its child is started for what it tells of its sandbox.
+func idle(context.Context, nothingRequest, func(pipeline.Event)) (struct{}, error) {
+	return struct{}{}, nil
+}
+
+// probeRequest asks what a clip holds.
+type probeRequest struct {
+	Config pipeline.Config `json:"config"`
+	In     string          `json:"in"`
+}
+
+// inspect looks at a clip.
+func inspect(ctx context.Context, r probeRequest, _ func(pipeline.Event)) (*media.Probe, error) {
+	return media.Inspect(ctx, r.Config.Tools, r.In, r.Config.Limits)
+}
+
+// inspect asks a child what a clip holds.
+func (i isolated) inspect(ctx context.Context, c pipeline.Config, path string) (p *media.Probe, err error) {
+	return p, i.run(ctx, call{stage: "probe", request: probeRequest{Config: c, In: path}, result: &p})
+}
+
+// sheetRequest asks for a sheet. Folder is the child's own: it draws there.
+type sheetRequest struct {
+	Config pipeline.Config       `json:"config"`
+	Folder string                `json:"folder"`
+	Sheet  pipeline.SheetRequest `json:"sheet"`
+}
+
+// drawWith makes a stage of what draws a sheet.
+func drawWith(draw func(context.Context, pipeline.Config, pipeline.SheetRequest) error) func(context.Context, sheetRequest, func(pipeline.Event)) (struct{}, error) {
+	return func(ctx context.Context, r sheetRequest, _ func(pipeline.Event)) (struct{}, error) {
+		return struct{}{}, draw(ctx, r.Config, r.Sheet)
+	}
+}
+
+// contact has a child draw the frames before and after.
+func (i isolated) contact(ctx context.Context, c pipeline.Config, r pipeline.SheetRequest) error {
+	return i.draw(ctx, "contact", c, r)
+}
+
+// people has a child draw the people of a plan.
+func (i isolated) people(ctx context.Context, c pipeline.Config, r pipeline.SheetRequest) error {
+	return i.draw(ctx, "people", c, r)
+}
+
+// draw has a child draw a sheet in a folder that it has for itself, and puts it in its place.
+func (i isolated) draw(ctx context.Context, stage string, c pipeline.Config, r pipeline.SheetRequest) error {
+	s, err := openScratch(c.Scratch)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	own := s.path("draw")
+	if err := os.Mkdir(own, 0o700); err != nil {
+		return fmt.Errorf("make folder for a sheet: %w", plain(err))
+	}
+	q := sheetRequest{Config: c, Folder: own, Sheet: r}
+	q.Config.Scratch, q.Sheet.PNG = filepath.Join(own, "scratch"), filepath.Join(own, "sheet.png")
+	var res struct{}
+	if err := i.run(ctx, call{stage: stage, request: q, result: &res}); err != nil {
+		return err
+	}
+	return copyFile(q.Sheet.PNG, r.PNG)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,19 +25,21 @@ type doctorCmd struct{}
 
 // health is what doctor found.
 type health struct {
-	Build    buildInfo   `json:"build"`
-	FFmpeg   string      `json:"ffmpeg,omitempty"`  // path
-	FFprobe  string      `json:"ffprobe,omitempty"` // path
-	Version  string      `json:"ffmpeg_version,omitempty"`
-	Engines  enginesInfo `json:"engines"`
-	Models   []weight    `json:"models"`
-	Folder   string      `json:"models_folder,omitempty"`
-	Scratch  string      `json:"scratch"`
-	Free     uint64      `json:"scratch_free"` // bytes
-	Cores    int         `json:"cores"`
-	Memory   uint64      `json:"memory"` // bytes
-	Problems []problem   `json:"problems"`
-	Advice   []problem   `json:"advice"` // works without
+	Build   buildInfo   `json:"build"`
+	FFmpeg  string      `json:"ffmpeg,omitempty"`  // path
+	FFprobe string      `json:"ffprobe,omitempty"` // path
+	Version string      `json:"ffmpeg_version,omitempty"`
+	Engines enginesInfo `json:"engines"`
+	Models  []weight    `json:"models"`
+	Folder  string      `json:"models_folder,omitempty"`
+	Scratch string      `json:"scratch"`
+	// Sandbox is what a child found that it is denied.
+	Sandbox  *sandboxReport `json:"sandbox,omitempty"`
+	Free     uint64         `json:"scratch_free"` // bytes
+	Cores    int            `json:"cores"`
+	Memory   uint64         `json:"memory"` // bytes
+	Problems []problem      `json:"problems"`
+	Advice   []problem      `json:"advice"` // works without
 }
 
 // enginesInfo is what the networks run on; empty where they could not be loaded.
@@ -66,6 +69,7 @@ func (doctorCmd) Run(ctx context.Context, a *app) error {
 	h.weights(a)
 	h.scratch(a)
 	h.engines(ctx, a)
+	h.sandbox(ctx, a)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -167,7 +171,7 @@ func (h *health) engines(ctx context.Context, a *app) {
 		told = told || w.lacking()
 	}
 	config := pipeline.Config{Models: h.Folder, Engine: a.Engine, Threads: a.Threads, Scratch: h.Scratch}
-	res, err := isolated{log: a.CrashLog}.engines(ctx, config)
+	res, err := isolated{log: a.CrashLog, confine: a.engine.confine}.engines(ctx, config)
 	if err != nil {
 		h.lacks("run `make deps` and `make models`", "the networks cannot be loaded: %s", asFailure(err).Detail)
 		return
@@ -178,6 +182,29 @@ func (h *health) engines(ctx context.Context, a *app) {
 	}
 	for _, n := range res.Networks {
 		h.Engines.Networks = append(h.Engines.Networks, network{Name: n.Name, Engine: n.Engine, SHA256: n.SHA256})
+	}
+}
+
+// sandbox starts a child that tries what it must not be able to do. What fails is missing where the sandbox is required, and
+// advice elsewhere.
+func (h *health) sandbox(ctx context.Context, a *app) {
+	if a.engine.confine.way() == sandboxOff {
+		h.advise("leave --sandbox out", "the sandbox is turned off")
+		return
+	}
+	report, err := a.checkSandbox(ctx, pipeline.Config{Tools: media.Tools{FFmpeg: h.FFmpeg, FFprobe: h.FFprobe}, Models: h.Folder, Scratch: h.Scratch})
+	if len(report.InForce) > 0 {
+		h.Sandbox = &report
+	}
+	if err != nil {
+		h.lacks("see docs/sandbox.md", "%s", asFailure(err).Detail)
+		return
+	}
+	for _, f := range report.Faults {
+		h.advise("see docs/sandbox.md; a worker refuses to start here", "sandbox: %s", f)
+	}
+	if !slices.Contains(report.InForce, "network namespace") {
+		h.advise("see docs/sandbox.md; clips are still taken without a network", "namespaces are not permitted here: the sandbox does without")
 	}
 }
 
@@ -204,6 +231,9 @@ func (a *app) printHealth(h *health) {
 		line("", "%s: %s, sha256 %s", w.Name, w.State, w.SHA256)
 	}
 	line("scratch", "%s, %s free", h.Scratch, size(h.Free))
+	if h.Sandbox != nil {
+		line("sandbox", "%s: %s", h.Sandbox.Mode, strings.Join(h.Sandbox.InForce, ", "))
+	}
 	line("machine", "%d cores, %s of memory", h.Cores, size(h.Memory))
 	for _, p := range h.Advice {
 		line("advice", "%s: %s", p.What, p.Remedy)

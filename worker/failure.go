@@ -17,6 +17,7 @@ const (
 	codeExists  = "exists"  // a file is in the way
 	codeBusy    = "busy"    // another run works in the same folder
 	codeModels  = "models"  // weights missing or wrong
+	codeSandbox = "sandbox" // a part of the required isolation is missing
 	codeSetup   = "setup"   // the machine lacks something that doctor asks for
 
 	codeQueue       = "queue"        // NATS does not answer, or is not set up

@@ -1,22 +1,16 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
-	"regexp"
-	"strings"
 	"syscall"
 	"time"
 
 	"veil/pipeline"
-	"veil/pipeline/media"
 )
 
 const (
@@ -30,11 +24,14 @@ const (
 	answerWait = 5 * time.Second
 )
 
-// isolated runs each stage in a process of its own: a C++ library that aborts, or a kernel that wants its memory back,
-// ends that process and nothing else. The child leads a session, so that its whole tree can be found and ended.
+// isolated runs each stage in a process of its own, confined: a C++ library that aborts, or a kernel that wants its memory
+// back, ends that process and nothing else, and what takes it over finds no network, no secret and no file but the stage's.
+// The child leads a session, so that its whole tree can be found and ended.
 type isolated struct {
-	log  string // crash log, empty for none
-	name string // the child's own name; empty: this process's
+	log     string       // crash log, empty for none
+	name    string       // the child's own name; empty: this process's
+	confine *confinement // nil: the strict way
+	force   *inForce     // gathers what was in force; may be nil
 }
 
 func (i isolated) Analyze(ctx context.Context, r pipeline.AnalyzeRequest, events func(pipeline.Event)) (res pipeline.AnalyzeResult, err error) {
@@ -57,63 +54,38 @@ type call struct {
 	events  func(pipeline.Event)
 }
 
-// message is one line of a child's answer: events, then one result or one failure.
-type message struct {
-	Event   *pipeline.Event   `json:"event,omitempty"`
-	Result  json.RawMessage   `json:"result,omitempty"`
-	Failure *pipeline.Failure `json:"failure,omitempty"`
-}
-
 // run starts the child, reads its answer, and returns when nothing of its tree is left.
 func (i isolated) run(ctx context.Context, c call) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w", c.stage, err)
 	}
-	body, err := json.Marshal(c.request)
+	child, err := i.start(ctx, c)
 	if err != nil {
-		return fmt.Errorf("encode request for %s: %w", c.stage, err)
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find program: %w", err)
-	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		return fmt.Errorf("open pipe: %w", err)
-	}
-	defer r.Close()
-	said := &endsBuffer{limit: stderrKept}
-	cmd := exec.CommandContext(ctx, exe, "stage", c.stage)
-	if cmd.Args[0] = i.name; i.name == "" {
-		cmd.Args[0] = os.Args[0]
-	}
-	cmd.Env = childEnv()
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(body), w, said
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	adoptOrphans()
-	child, err := media.StartChild(cmd)
-	if err := errors.Join(err, w.Close()); err != nil {
-		return fmt.Errorf("start %s: %w", c.stage, err)
+		return err
 	}
 	answer := make(chan reply, 1)
 	go func() {
-		a := readReply(r, c.events)
+		a := readReply(child.answer, replyTo{events: c.events, report: child.admit})
 		if a.err != nil {
-			child.Kill() // it talks nonsense
+			child.Kill() // it talks nonsense, or is not confined
 		}
 		answer <- a
 	}()
 	end := child.Wait()
 	left := endSession(child.Pid())
-	_ = r.SetReadDeadline(time.Now().Add(answerWait))
+	_ = child.answer.SetReadDeadline(time.Now().Add(answerWait))
 	a := <-answer
+	child.close()
 	if err := ctx.Err(); err != nil {
 		return errors.Join(fmt.Errorf("%s: %w", c.stage, err), left)
 	}
 	if left != nil {
 		return fmt.Errorf("end %s: %w", c.stage, left)
 	}
-	return i.judge(c, a, end, said)
+	if a.refused != nil {
+		return a.refused
+	}
+	return i.judge(c, a, end, child.said)
 }
 
 // judge turns the answer and the way the child ended into the call's result. An answer counts only if the child ended
@@ -157,91 +129,4 @@ func (i isolated) keep(stage string, end error, said *endsBuffer) {
 	}
 	defer f.Close()
 	fmt.Fprintf(f, "--- %s %s: %v\n%s\n...\n%s\n", time.Now().UTC().Format(time.RFC3339), stage, end, said.first, said.last)
-}
-
-// childEnv is what a child sees: where programs lie and this program's own settings.
-func childEnv() []string {
-	env := []string{"LC_ALL=C"}
-	for _, kv := range os.Environ() {
-		name, _, _ := strings.Cut(kv, "=")
-		if name == "PATH" || name == "LD_LIBRARY_PATH" || strings.HasPrefix(name, "VEIL_") {
-			env = append(env, kv)
-		}
-	}
-	return env
-}
-
-// reply is a child's whole answer.
-type reply struct {
-	result  json.RawMessage
-	failure *pipeline.Failure
-	err     error // the answer makes no sense, or broke off
-}
-
-// readReply reads lines until the end. Events are passed on as they come.
-func readReply(r io.Reader, events func(pipeline.Event)) reply {
-	var a reply
-	in := bufio.NewScanner(r)
-	in.Buffer(make([]byte, 0, 64<<10), maxAnswer)
-	for in.Scan() {
-		var m message
-		if err := json.Unmarshal(in.Bytes(), &m); err != nil {
-			return reply{err: fmt.Errorf("read answer: %w", err)}
-		}
-		if a.result != nil || a.failure != nil {
-			return reply{err: errors.New("read answer: something follows its end")}
-		}
-		switch {
-		case m.Event != nil:
-			if events != nil && sensible(*m.Event) {
-				events(*m.Event)
-			}
-		case m.Failure != nil:
-			a.failure = known(m.Failure)
-		default:
-			a.result = bytes.Clone(m.Result)
-		}
-	}
-	if err := in.Err(); err != nil {
-		return reply{err: fmt.Errorf("read answer: %w", err)}
-	}
-	return a
-}
-
-// sensible reports whether an event is one that a stage sends.
-func sensible(e pipeline.Event) bool {
-	switch e.Stage {
-	case "digest", "analyze", "render", "verify":
-		return e.Done >= 0 && e.Total >= 0
-	}
-	return false
-}
-
-// failureCode is the form of all codes.
-var failureCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
-
-// known makes sure that a failure that came from a child is one.
-func known(f *pipeline.Failure) *pipeline.Failure {
-	if !failureCode.MatchString(f.Code) || f.Exit < pipeline.ExitFailed || f.Exit > pipeline.ExitUnsupported || f.Exit == pipeline.ExitHeld {
-		return &pipeline.Failure{Code: "internal", Detail: "a stage failed with words that make no sense", Exit: pipeline.ExitFailed}
-	}
-	return f
-}
-
-// endsBuffer keeps the first and the last bytes written to it: a library says why it gives up, then the runtime says at
-// length where.
-type endsBuffer struct {
-	limit int // of either end
-	first []byte
-	last  []byte
-}
-
-func (t *endsBuffer) Write(p []byte) (int, error) {
-	n := min(len(p), t.limit-len(t.first))
-	t.first = append(t.first, p[:n]...)
-	t.last = append(t.last, p[n:]...)
-	if over := len(t.last) - t.limit; over > 0 {
-		t.last = append(t.last[:0], t.last[over:]...)
-	}
-	return len(p), nil
 }

@@ -25,7 +25,7 @@ func clipThat(t *testing.T, says string) string {
 // testStages run in a child that is this binary as fakeveil.
 func testStages(t *testing.T) isolated {
 	t.Helper()
-	return isolated{name: "fakeveil", log: filepath.Join(t.TempDir(), "crash.log")}
+	return isolated{name: "fakeveil", log: filepath.Join(t.TempDir(), "crash.log"), confine: &confinement{mode: sandboxOff}}
 }
 
 func request(t *testing.T, clip string) pipeline.AnalyzeRequest {
@@ -103,14 +103,14 @@ func TestReadReplyRefusesNonsense(t *testing.T) {
 		`{"failure":{"code":"x","exit":1}}` + "\n" + `{"result":{}}` + "\n",
 		strings.Repeat("x", maxAnswer+1),
 	} {
-		if a := readReply(strings.NewReader(text), nil); a.err == nil {
+		if a := readReply(strings.NewReader(text), replyTo{}); a.err == nil {
 			t.Errorf("%.40q was taken: %+v", text, a)
 		}
 	}
-	if a := readReply(strings.NewReader(""), nil); a.err != nil || a.result != nil {
+	if a := readReply(strings.NewReader(""), replyTo{}); a.err != nil || a.result != nil {
 		t.Errorf("nothing read as %+v", a)
 	}
-	if a := readReply(strings.NewReader(`{"failure":{"code":"x","exit":0}}`), nil); a.failure == nil || a.failure.Exit != 1 {
+	if a := readReply(strings.NewReader(`{"failure":{"code":"x","exit":0}}`), replyTo{}); a.failure == nil || a.failure.Exit != 1 {
 		t.Errorf("a failure that says success read as %+v", a)
 	}
 }

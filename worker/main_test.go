@@ -164,7 +164,7 @@ func fakeEngine() engine {
 			if os.Getenv("FAKE_DIRECT") != "" {
 				return fakeStages{}
 			}
-			return isolated{log: log}
+			return isolated{log: log, confine: &confinement{mode: sandboxOff}}
 		},
 		inner: fakeStages{},
 		sheets: sheets{
@@ -232,6 +232,13 @@ func fakeRedact(ctx context.Context, s pipeline.Stages, r pipeline.Request, even
 	return out, err
 }
 
+// sleepFor is a program that does nothing for some seconds. A child has no search path.
+func sleepFor(ctx context.Context, seconds string) *exec.Cmd {
+	cmd := media.Command(ctx, "/bin/sleep", seconds)
+	cmd.Args[0] = "sleep"
+	return cmd
+}
+
 // fakeStages are a child's stages that obey the clip: "ok", "hold", "hang", "wait", "abort", "killed", "exit", "noise", "shout",
 // "fail CODE".
 type fakeStages struct{}
@@ -265,13 +272,13 @@ func (fakeStages) Analyze(ctx context.Context, r pipeline.AnalyzeRequest, events
 	case "shout":
 		fmt.Println("a library prints to standard output")
 	case "wait":
-		grandchild, err := media.StartChild(media.Command(ctx, "sleep", "601"))
+		grandchild, err := media.StartChild(sleepFor(ctx, "601"))
 		if err != nil {
 			return pipeline.AnalyzeResult{}, err
 		}
 		return pipeline.AnalyzeResult{}, grandchild.Wait()
 	case "hang":
-		grandchild := exec.Command("sleep", "600")
+		grandchild := sleepFor(context.WithoutCancel(ctx), "600")
 		grandchild.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		if err := grandchild.Start(); err != nil {
 			return pipeline.AnalyzeResult{}, err

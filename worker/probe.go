@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"veil/pipeline"
 	"veil/pipeline/media"
 )
 
@@ -24,7 +25,7 @@ func (c *probeCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	p, err := media.Inspect(ctx, tools, path, a.limits())
+	p, err := isolated{log: a.CrashLog, confine: a.engine.confine}.inspect(ctx, pipeline.Config{Tools: tools, Limits: a.limits()}, path)
 	if err != nil {
 		return about(c.In, err)
 	}

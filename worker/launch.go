@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+
+	"veil/pipeline/media"
+	"veil/worker/sandbox"
+)
+
+// libraryPath is the one setting from outside that a child sees: without it the loader may not find its libraries.
+const libraryPath = "LD_LIBRARY_PATH"
+
+// stageChild is a started child.
+type stageChild struct {
+	*media.Child
+	answer *os.File
+	said   *endsBuffer
+
+	how      started
+	confine  *confinement
+	force    *inForce
+	admitted chan struct{} // closed when the child may have its request
+	ended    chan struct{}
+	fed      chan struct{} // closed when all words were written, or nobody hears them
+	thread   *sandbox.Thread
+	clear    func()
+}
+
+// hide hides this process once; a daemon calls it before it reads its secrets.
+var hide = sync.OnceValue(sandbox.HideParent)
+
+// start starts the child for a call. It gets its orders at once, and its request when its report was admitted.
+func (i isolated) start(ctx context.Context, c call) (_ *stageChild, err error) {
+	list, err := rulesFor(c.request)
+	if err != nil {
+		return nil, err
+	}
+	confined := i.confine.way() != sandboxOff
+	if err := hide(); err != nil && i.confine.way() == sandboxRequired {
+		return nil, failedf(codeSandbox, "see `veil doctor`", "%s", err)
+	}
+	s := &stageChild{said: &endsBuffer{limit: stderrKept}, confine: i.confine, force: i.force, admitted: make(chan struct{}),
+		ended: make(chan struct{}), how: started{hidden: sandbox.Hidden()}}
+	if s.clear, err = layOut(list); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	words, err := i.words(c, confined)
+	if err != nil {
+		return nil, err
+	}
+	if confined {
+		if s.thread, err = sandbox.NewThread(list); err != nil {
+			return nil, failedf(codeSandbox, "see `veil doctor`; --sandbox off works without", "the sandbox cannot be set up: %s", err)
+		}
+		s.how.landlock = s.thread.Landlock
+	} else {
+		close(s.admitted)
+	}
+	if err := i.launch(ctx, s, c, words); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// words are what a child is told: orders, then the request, a line each.
+func (i isolated) words(c call, confined bool) (words [2][]byte, err error) {
+	orders := sandbox.Orders{Confine: confined}
+	if confined {
+		orders.Limits = i.confine.bounds()
+		orders.Try = aims()
+	}
+	for n, v := range []any{orders, c.request} {
+		b, err := json.Marshal(v)
+		if err != nil {
+			return words, fmt.Errorf("encode request for %s: %w", c.stage, err)
+		}
+		words[n] = append(b, '\n')
+	}
+	return words, nil
+}
+
+// launch starts the process, in namespaces of its own where that can be, and hands it its words.
+func (i isolated) launch(ctx context.Context, s *stageChild, c call, words [2][]byte) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find program: %w", err)
+	}
+	orders, told, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("open pipe: %w", err)
+	}
+	defer orders.Close()
+	answer, spoken, err := os.Pipe()
+	if err != nil {
+		return errors.Join(fmt.Errorf("open pipe: %w", err), told.Close())
+	}
+	s.answer = answer
+	command := func() *exec.Cmd {
+		cmd := exec.CommandContext(ctx, exe, "stage", c.stage)
+		if cmd.Args[0] = i.name; i.name == "" {
+			cmd.Args[0] = os.Args[0]
+		}
+		cmd.Env = childEnv()
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = orders, spoken, s.said
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		return cmd
+	}
+	adoptOrphans()
+	if s.thread == nil {
+		s.Child, err = media.StartChild(command())
+	} else {
+		_, s.how.namespaces, err = sandbox.Start(command, func(cmd *exec.Cmd) (err error) {
+			s.Child, err = media.StartChildOn(cmd, s.thread.Do)
+			return err
+		})
+	}
+	if err := errors.Join(err, spoken.Close()); err != nil {
+		return errors.Join(fmt.Errorf("start %s: %w", c.stage, err), told.Close())
+	}
+	s.fed = make(chan struct{})
+	go s.feed(told, words)
+	return nil
+}
+
+// feed writes the child's words. A child that is gone shows by its answer.
+func (s *stageChild) feed(told *os.File, words [2][]byte) {
+	defer close(s.fed)
+	defer told.Close()
+	if _, err := told.Write(words[0]); err != nil {
+		return
+	}
+	select {
+	case <-s.admitted:
+		_, _ = told.Write(words[1])
+	case <-s.ended:
+	}
+}
+
+// admit judges the child's report; nil lets it have its request.
+func (s *stageChild) admit(r sandbox.Report) error {
+	report := s.how.read(r)
+	s.force.add(report)
+	if err := s.confine.judge(report); err != nil {
+		return err
+	}
+	close(s.admitted)
+	return nil
+}
+
+// close lets go of all that belongs to a child that is dead or was never started.
+func (s *stageChild) close() {
+	close(s.ended)
+	if s.fed != nil {
+		<-s.fed
+	}
+	if s.answer != nil {
+		_ = s.answer.Close()
+	}
+	if s.thread != nil {
+		s.thread.Close()
+	}
+	s.clear()
+}
+
+// bounds are the limits that a child sets itself.
+func (c *confinement) bounds() sandbox.Limits {
+	if c == nil {
+		return sandbox.Limits{}
+	}
+	return c.limits
+}
+
+// aims is what a child tries: things that exist, and that it could do if it were not confined.
+func aims() *sandbox.Tries {
+	return &sandbox.Tries{Parent: os.Getpid(), Outside: os.TempDir(), Secret: "/etc/passwd"}
+}
+
+// childEnv is what a child sees: nothing but where libraries lie, if that was said.
+func childEnv() []string {
+	env := []string{"LC_ALL=C"}
+	if path, ok := os.LookupEnv(libraryPath); ok {
+		env = append(env, libraryPath+"="+path)
+	}
+	return env
+}
