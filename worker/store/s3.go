@@ -51,6 +51,7 @@ type S3Options struct {
 type s3Client struct {
 	api       *minio.Core
 	transport *http.Transport
+	patience  *patience
 	want      Encryption
 	idle      time.Duration
 }
@@ -139,10 +140,11 @@ func newS3Client(o S3Options) (*s3Client, error) {
 	if o.Region == "" {
 		o.Region = "us-east-1"
 	}
+	patient := &patience{next: transport, idle: o.Idle}
 	api, err := minio.NewCore(host, &minio.Options{
 		Creds:        credentials.NewStaticV4(o.AccessKey, o.SecretKey, o.SessionToken),
 		Secure:       secure,
-		Transport:    &patience{next: transport, idle: o.Idle},
+		Transport:    patient,
 		Region:       o.Region,
 		BucketLookup: minio.BucketLookupPath,
 		MaxRetries:   1, // the SDK's hide minutes
@@ -150,7 +152,7 @@ func newS3Client(o S3Options) (*s3Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
-	return &s3Client{api: api, transport: transport, want: want, idle: o.Idle}, nil
+	return &s3Client{api: api, transport: transport, patience: patient, want: want, idle: o.Idle}, nil
 }
 
 // endpoint splits the store's address.

@@ -109,6 +109,10 @@ func TestVersitygw(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.House {
 		return house(t, s, false, func(*store.S3Options) {})
 	})
+	faults(t, s)
+	wantRefused(t, s)
+	wantEncryption(t, s, store.Declared, "declared")
+	wantEncryption(t, s, store.Off, "")
 }
 
 // TestMinIO encrypts, keeps versions, and has the store below a prefix: all three at once.
@@ -118,6 +122,9 @@ func TestMinIO(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.House {
 		return house(t, s, true, func(o *store.S3Options) { o.Encryption, o.Prefix = store.Required, "below/here/" })
 	})
+	faults(t, s)
+	wantEncryption(t, s, store.Required, "AES256")
+	wantEncryption(t, s, store.Declared, "declared")
 }
 
 // hand puts an object as its owner does.
