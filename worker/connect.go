@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -34,6 +35,8 @@ type serviceFlags struct {
 	S3CA         string `name:"s3-ca" group:"service" placeholder:"FILE" help:"Certificates that vouch for the object store."`
 	S3KeyFile    string `name:"s3-key-file" group:"service" placeholder:"FILE" help:"File with the access key (or VEIL_S3_KEY)."`
 	S3SecretFile string `name:"s3-secret-file" group:"service" placeholder:"FILE" help:"File with the secret key (or VEIL_S3_SECRET)."`
+	S3Plain      bool   `name:"s3-plain" group:"service" help:"Allow http to another machine."`
+	S3KMSKey     string `name:"s3-kms-key" group:"service" placeholder:"NAME" help:"Key at the store's key service (default: the store's own)."`
 	Encryption   string `group:"service" enum:"required,declared,off" default:"required" help:"required: the store confirms it; declared: you answer for the disk below; off."`
 
 	SourceDir        string `group:"service" placeholder:"FOLDER" help:"Clips come from folders in here, one for each bucket, instead of from the object store."`
@@ -43,7 +46,8 @@ type serviceFlags struct {
 	SourceKeyFile    string `group:"service" placeholder:"FILE" help:"File with an access key that may only read clips (or VEIL_SOURCE_KEY)."`
 	SourceSecretFile string `group:"service" placeholder:"FILE" help:"File with its secret key (or VEIL_SOURCE_SECRET)."`
 
-	token string // of a running veil dev
+	token string       // of a running veil dev
+	log   *slog.Logger // hears of the connection's ups and downs; nil for short commands
 }
 
 // incomingBucket is the bucket under whose name a job's source means the store's own incoming/ prefix.
@@ -63,7 +67,7 @@ type service struct {
 
 // connect opens queue, store and sources. Close the service.
 func (f *serviceFlags) connect(ctx context.Context, o jobs.Options) (*service, error) {
-	s, err := f.open(ctx)
+	s, err := f.open()
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +78,7 @@ func (f *serviceFlags) connect(ctx context.Context, o jobs.Options) (*service, e
 }
 
 // open is connect without the queue, which may not be set up yet.
-func (f *serviceFlags) open(ctx context.Context) (*service, error) {
+func (f *serviceFlags) open() (*service, error) {
 	if err := f.findDev(); err != nil {
 		return nil, err
 	}
@@ -83,7 +87,7 @@ func (f *serviceFlags) open(ctx context.Context) (*service, error) {
 		return nil, err
 	}
 	s := &service{nc: nc}
-	if err := f.openStores(ctx, s); err != nil {
+	if err := f.openStores(s); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
@@ -117,6 +121,9 @@ const (
 func (f *serviceFlags) dial(more ...nats.Option) (*nats.Conn, error) {
 	o := []nats.Option{
 		nats.Name("veil"), nats.Timeout(dialLimit), nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.ReconnectBufSize(-1),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { f.say("queue", err) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { f.say("queue is away", err) }),
+		nats.ReconnectHandler(func(*nats.Conn) { f.say("queue is back", nil) }),
 	}
 	if f.token != "" {
 		o = append(o, nats.Token(f.token))
@@ -135,6 +142,17 @@ func (f *serviceFlags) dial(more ...nats.Option) (*nats.Conn, error) {
 		return nil, queueFailure(err)
 	}
 	return nc, nil
+}
+
+// say logs what becomes of the connection, where there is a log.
+func (f *serviceFlags) say(what string, err error) {
+	switch {
+	case f.log == nil:
+	case err != nil:
+		f.log.Warn(what, "error", err)
+	default:
+		f.log.Info(what)
+	}
 }
 
 // queueFailure words what went wrong between us and NATS; addresses and file names stay out of it.

@@ -62,7 +62,7 @@ func pipelineCodes(t *testing.T) map[string]int {
 func TestFailuresPageTellsEveryCode(t *testing.T) {
 	want := pipelineCodes(t)
 	for _, code := range []string{codeCrashed, codeExists, codeBusy, codeModels, codeSetup,
-		codeQueue, codeQueueAccess, codeStore, codeStoreAccess} {
+		codeQueue, codeQueueAccess, codeStore, codeStoreAccess, codeSourceMissing, codeTooLarge, codeStalled, codeNoPlan, codeStoreUnsafe} {
 		want[code] = pipeline.ExitFailed
 	}
 	page, err := os.ReadFile(filepath.Join("..", "docs", "failures.md"))

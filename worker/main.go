@@ -31,6 +31,9 @@ type grammar struct {
 	Models   modelsCmd   `cmd:"" help:"List the networks' weights and whether they are the right ones."`
 	Doctor   doctorCmd   `cmd:"" help:"Show what this machine has, what is in use, and what is missing."`
 	Version  versionCmd  `cmd:"" help:"Print the build."`
+	Worker   workerCmd   `cmd:"" group:"service" help:"Work on the jobs of a queue until a signal."`
+	Dev      devCmd      `cmd:"" group:"service" help:"Queue, store and one worker in one process, for a laptop."`
+	Setup    setupCmd    `cmd:"" group:"service" help:"Make and check what queue and store need."`
 	Submit   submitCmd   `cmd:"" group:"queue" help:"Hand clips in: files, folders, or objects of a bucket."`
 	Jobs     jobsCmd     `cmd:"" group:"queue" help:"List jobs, or watch them."`
 	Job      jobCmd      `cmd:"" group:"queue" help:"Show everything about one job."`
@@ -39,6 +42,7 @@ type grammar struct {
 	Cancel   cancelCmd   `cmd:"" group:"queue" help:"Cancel jobs that are not finished, or held."`
 	Retry    retryCmd    `cmd:"" group:"queue" help:"Begin failed, cancelled or withdrawn jobs anew."`
 	Withdraw withdrawCmd `cmd:"" group:"queue" help:"Take a release back."`
+	Watch    watchCmd    `cmd:"" group:"queue" help:"Hand in what appears in a folder or a bucket, and bring the answers."`
 	Dead     deadCmd     `cmd:"" group:"queue" help:"The dead letters: list, show, requeue, drop."`
 	Stage    stageCmd    `cmd:"" hidden:"" help:"Run one stage for a parent process."`
 }
@@ -85,7 +89,10 @@ func run(ctx context.Context, args []string, s streams, e engine) (code int) {
 		kong.Writers(s.out, s.err),
 		kong.Exit(func(code int) { panic(helpShown(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
-		kong.ExplicitGroups([]kong.Group{{Key: "settings", Title: "Settings:"}, {Key: "policy", Title: "Changes to the policy:"}, {Key: "order", Title: "What is said of each clip:"}, {Key: "service", Title: "Queue and store:"}, {Key: "queue", Title: "Jobs in a queue:"}}),
+		kong.ExplicitGroups([]kong.Group{{Key: "settings", Title: "Settings:"}, {Key: "policy", Title: "Changes to the policy:"},
+			{Key: "order", Title: "What is said of each clip:"}, {Key: "service", Title: "Queue and store:"},
+			{Key: "queue", Title: "Jobs in a queue:"}, {Key: "worker", Title: "The worker:"}, {Key: "jobs", Title: "What jobs may ask for:"},
+			{Key: "setup", Title: "The queue:"}}),
 		kong.Vars(defaults()),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(a),

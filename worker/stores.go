@@ -1,8 +1,81 @@
 package main
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strings"
 
-// openStores opens the store and the sources that the flags name.
-func (f *serviceFlags) openStores(_ context.Context, s *service) error {
-	return failedf(codeStore, "use a build that has stores", "this build opens no stores")
+	"veil/worker/store"
+)
+
+// openStores opens the store and the sources that the flags name. Nothing is asked of them yet.
+func (f *serviceFlags) openStores(s *service) error {
+	var err error
+	if s.store, err = f.openStore(); err != nil {
+		return storeFailure(err)
+	}
+	from, err := f.openSource()
+	if err != nil {
+		return storeFailure(err)
+	}
+	s.source = sources{own: s.store, other: from}
+	return nil
+}
+
+func (f *serviceFlags) openStore() (store.Store, error) {
+	want := store.Encryption(f.Encryption)
+	bucket, s3 := strings.CutPrefix(f.Store, "s3://")
+	if !s3 {
+		return store.OpenDir(f.Store, store.DirOptions{Encryption: want})
+	}
+	key, sec, err := pair("s3", f.S3KeyFile, f.S3SecretFile)
+	if err != nil {
+		return nil, err
+	}
+	return store.OpenS3(store.S3Options{Endpoint: f.S3Endpoint, Region: f.S3Region, Bucket: bucket, AccessKey: key, SecretKey: sec,
+		CAFile: f.S3CA, Plain: f.S3Plain, Encryption: want, KMSKey: f.S3KMSKey})
+}
+
+// openSource gives nil where nothing but files that were handed in can be a source.
+func (f *serviceFlags) openSource() (store.Source, error) {
+	if f.SourceDir != "" {
+		return store.OpenDirSource(f.SourceDir)
+	}
+	endpoint := cmp.Or(f.SourceEndpoint, f.S3Endpoint)
+	if endpoint == "" {
+		return nil, nil
+	}
+	key, sec, err := pair("source", f.SourceKeyFile, f.SourceSecretFile)
+	if err == nil && key == "" && f.SourceEndpoint == "" {
+		key, sec, err = pair("s3", f.S3KeyFile, f.S3SecretFile)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return store.OpenS3Source(store.S3Options{Endpoint: endpoint, Region: cmp.Or(f.SourceRegion, f.S3Region), AccessKey: key, SecretKey: sec,
+		CAFile: cmp.Or(f.SourceCA, f.S3CA), Plain: f.S3Plain})
+}
+
+// checkStore asks the store whether it keeps what veil needs.
+func (s *service) checkStore(ctx context.Context) (store.Trust, error) {
+	trust, err := s.store.Check(ctx)
+	return trust, storeFailure(err)
+}
+
+// storeFailure words what went wrong with the store as a whole.
+func storeFailure(err error) error {
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, store.ErrUnsafe):
+		return failedf(codeStoreUnsafe, "docs/store.md tells what a store must keep", "%s", err)
+	case errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotFound):
+		return failedf(codeStoreAccess, "check the bucket or folder, and the access key", "%s", err)
+	case errors.Is(err, store.ErrUnavailable):
+		return failedf(codeStore, "check --s3-endpoint and the store", "%s", err)
+	case errors.Is(err, store.ErrFull):
+		return failedf("no_space", "free space in the store", "%s", err)
+	}
+	return err
 }

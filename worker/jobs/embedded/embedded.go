@@ -16,12 +16,17 @@ type Options struct {
 	Dir string // JetStream's folder, made where it is missing
 	// Listen opens a TCP port on 127.0.0.1, 0 for any that is free; -1 keeps the server inside this process.
 	Listen int
+	// Token is what clients must show; empty for none.
+	Token string
 	// Lazy syncs files every two minutes instead of at every write: for tests, a power cut loses jobs.
 	Lazy bool
 }
 
 // Server is a running NATS server.
-type Server struct{ s *server.Server }
+type Server struct {
+	s     *server.Server
+	token string
+}
 
 var errNotReady = errors.New("the server does not get ready")
 
@@ -32,7 +37,7 @@ func Start(o Options) (*Server, error) {
 	opts := &server.Options{
 		ServerName: "veil", JetStream: true, StoreDir: o.Dir, SyncAlways: !o.Lazy, SyncInterval: 2 * time.Minute,
 		Host: "127.0.0.1", Port: o.Listen, DontListen: o.Listen < 0, NoSigs: true, NoLog: true,
-		JetStreamMaxMemory: -1, JetStreamMaxStore: -1,
+		Authorization: o.Token, JetStreamMaxMemory: -1, JetStreamMaxStore: -1,
 	}
 	if o.Listen == 0 {
 		opts.Port = server.RANDOM_PORT
@@ -47,12 +52,16 @@ func Start(o Options) (*Server, error) {
 		s.WaitForShutdown()
 		return nil, fmt.Errorf("start NATS server: %w", errNotReady)
 	}
-	return &Server{s: s}, nil
+	return &Server{s: s, token: o.Token}, nil
 }
 
 // Connect opens a connection within this process; it needs no port.
 func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
-	nc, err := nats.Connect("", append([]nats.Option{nats.InProcessServer(s.s)}, opts...)...)
+	own := []nats.Option{nats.InProcessServer(s.s)}
+	if s.token != "" {
+		own = append(own, nats.Token(s.token))
+	}
+	nc, err := nats.Connect("", append(own, opts...)...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS server: %w", err)
 	}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"veil/pipeline"
+	"veil/worker/jobs"
+)
+
+// What one clip takes: the defaults for how many run at once follow from it.
+const (
+	coresPerClip  = 2
+	memoryPerClip = 700 << 20
+)
+
+// defaultSlots is how many clips this machine works on at once.
+func defaultSlots(cores int, memory uint64) int {
+	return max(1, min(cores/coresPerClip, int(memory/memoryPerClip)))
+}
+
+// daemon is a worker with all that serves it: health and metrics, collecting, the record's copies.
+type daemon struct {
+	*worker
+	slots   int
+	grace   time.Duration
+	collect collecting
+	listen  string
+
+	gathered once
+	certs    []certificate
+	until    *emptied // ends the work once the queue is empty; nil: never
+}
+
+// run works until soft ends; running jobs then have grace to finish, or until hard ends. It returns when everything that it
+// started is gone.
+func (d *daemon) run(soft, hard context.Context) error {
+	soft, stop := context.WithCancel(soft)
+	defer stop()
+	stopHealth, err := d.serveHealth(soft)
+	if err != nil {
+		return err
+	}
+	var helpers sync.WaitGroup
+	helpers.Go(func() { d.collectEvery(soft) })
+	if d.until != nil {
+		helpers.Go(func() { d.until.watch(soft, d.service.queue, stop) })
+	}
+	d.log.Info("serving", "slots", d.slots, "build", build().Revision, "sandbox", d.sandbox)
+	d.service.queue.Serve(soft, hard, jobs.ServeOptions{
+		Slots: d.slots, Grace: d.grace, Admit: d.room.admit, Settled: func(a *jobs.Attempt, f jobs.Fate, err error) { d.settled(hard, a, f, err) },
+	}, d.counted)
+	stop()
+	helpers.Wait()
+	stopHealth()
+	d.log.Info("stopped")
+	return nil
+}
+
+// counted is process with its running count.
+func (d *daemon) counted(ctx context.Context, a *jobs.Attempt) error {
+	d.meters.running.Inc()
+	defer d.meters.running.Dec()
+	if d.until != nil {
+		d.until.begin()
+		defer d.until.end()
+	}
+	return d.process(ctx, a)
+}
+
+// keepLimit bounds the copy of a record, which may have to happen while the worker shuts down.
+const keepLimit = 20 * time.Second
+
+// settled counts how an attempt ended and keeps the answer's record in the store.
+func (d *daemon) settled(ctx context.Context, a *jobs.Attempt, fate jobs.Fate, err error) {
+	s := a.State()
+	d.meters.settled(s, fate, err)
+	if fate == jobs.FateLost || fate == jobs.FateStopping {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepLimit)
+	defer cancel()
+	if err := d.service.keepState(ctx, s.ID); err != nil && !errors.Is(err, jobs.ErrNotFound) {
+		d.log.Warn("keep record", "job_id", s.ID, "code", causeFor(err).Code)
+	}
+}
+
+// emptied watches for the end of the work: nothing runs here, and nothing is left in the queue.
+type emptied struct {
+	mu      sync.Mutex
+	running int
+	every   time.Duration
+}
+
+func (e *emptied) begin() { e.mu.Lock(); e.running++; e.mu.Unlock() }
+func (e *emptied) end()   { e.mu.Lock(); e.running--; e.mu.Unlock() }
+
+func (e *emptied) idle() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.running == 0
+}
+
+// watch calls stop once two looks in a row find nothing to do.
+func (e *emptied) watch(ctx context.Context, q *jobs.Queue, stop func()) {
+	t := time.NewTicker(e.every)
+	defer t.Stop()
+	for quiet := 0; quiet < 2; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		depth, err := q.Depth(ctx)
+		left := 0
+		for _, n := range depth {
+			left += n
+		}
+		if err == nil && left == 0 && e.idle() {
+			quiet++
+		} else {
+			quiet = 0
+		}
+	}
+	stop()
+}
+
+// newLog is the daemon's log: JSON lines that name no clip, case or place.
+func newLog(a *app) *slog.Logger { return slog.New(slog.NewJSONHandler(a.err, nil)) }
+
+// shareThreads gives each of the clips that run at once its part of the cores.
+func shareThreads(c pipeline.Config, slots int) pipeline.Config {
+	if c.Threads == 0 && slots > 1 {
+		c.Threads = max(1, usableCores()/slots)
+	}
+	return c
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"syscall"
+	"time"
+
+	"veil/pipeline"
+	"veil/pipeline/media"
+	"veil/worker/jobs"
+	"veil/worker/store"
+)
+
+// Failure codes that only a worker gives.
+const (
+	codeSourceMissing = "source_missing" // the clip is not where the job says
+	codeTooLarge      = "too_large"      // the clip does not fit into scratch
+	codeStalled       = "stalled"        // a stage made no progress
+	codeNoPlan        = "no_plan"        // decisions without the plan they are about
+	codeStoreUnsafe   = "store_unsafe"   // the store does not keep what veil needs
+)
+
+var (
+	errStalled   = errors.New("a stage made no progress")
+	errNoPlan    = errors.New("the plan that the decisions are about is not there")
+	errNeverFits = errors.New("the clip does not fit into the scratch folder")
+	errNoRoom    = errors.New("the scratch folder has no room now")
+)
+
+// sourceError is an error about the original, in contrast to our own store.
+type sourceError struct{ err error }
+
+func (e *sourceError) Error() string { return "fetch clip: " + e.err.Error() }
+func (e *sourceError) Unwrap() error { return e.err }
+
+// How long a job waits after what is none of its doing.
+const (
+	waitForStore = 15 * time.Second
+	waitForRoom  = 20 * time.Second
+	waitForHands = time.Minute // something that a person has to mend
+)
+
+// fate lets the type of an error decide what becomes of the job: what lies in the clip or the order is lasting, what lies in
+// the machine or the store waits uncounted, and everything else counts as a failure. docs/worker.md has the table.
+func (w *worker) fate(err error) error {
+	var source *sourceError
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, jobs.ErrEpochLost), errors.Is(err, jobs.ErrCancelled):
+		return err
+	case errors.Is(err, errNoRoom):
+		return jobs.RetryAfter(waitForRoom, err)
+	case errors.Is(err, errNeverFits), errors.Is(err, errNoPlan):
+		return jobs.Permanent(err)
+	case errors.As(err, &source) && (errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrChanged)):
+		return jobs.Permanent(err)
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrFull):
+		return jobs.RetryAfter(waitForStore, err)
+	case errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrUnsafe):
+		return jobs.RetryAfter(waitForHands, err)
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrDamaged), errors.Is(err, store.ErrExists), errors.Is(err, errStalled):
+		return err
+	}
+	switch f := pipeline.AsFailure(err); f.Code {
+	case "missing_tool", codeModels, codeSetup:
+		return jobs.RetryAfter(waitForHands, err)
+	case "no_space":
+		if w.room.crowded() {
+			return jobs.RetryAfter(waitForRoom, err) // the neighbours' doing as well
+		}
+		return err
+	default:
+		if f.Exit == pipeline.ExitUnsupported || f.Exit == pipeline.ExitVerify || f.Exit == pipeline.ExitUsage {
+			return jobs.Permanent(err)
+		}
+		return err
+	}
+}
+
+// causeFor gives an error the code that the world is told. Neither code nor remedy holds anything of the job.
+func causeFor(err error) jobs.Cause {
+	var source *sourceError
+	code := ""
+	switch {
+	case errors.Is(err, errStalled):
+		code = codeStalled
+	case errors.Is(err, errNoPlan):
+		code = codeNoPlan
+	case errors.Is(err, errNeverFits):
+		code = codeTooLarge
+	case errors.Is(err, errNoRoom), errors.Is(err, store.ErrFull):
+		code = "no_space"
+	case errors.As(err, &source) && errors.Is(err, store.ErrNotFound):
+		code = codeSourceMissing
+	case errors.Is(err, store.ErrChanged):
+		code = "source_changed"
+	case errors.Is(err, store.ErrUnavailable):
+		code = codeStore
+	case errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotFound):
+		code = codeStoreAccess
+	case errors.Is(err, store.ErrUnsafe):
+		code = codeStoreUnsafe
+	case errors.Is(err, store.ErrDamaged), errors.Is(err, store.ErrExists):
+		code = codeDigest
+	default:
+		code = pipeline.AsFailure(err).Code
+	}
+	if code == "internal" {
+		return jobs.Cause{Code: jobs.CodeInternal}
+	}
+	return jobs.Cause{Code: code, Remedy: causeOf(code).en.remedy}
+}
+
+// noRoom gives a full disk its sentinel.
+func noRoom(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return errors.Join(media.ErrNoSpace, err)
+	}
+	if errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return failedf(codeSetup, "run `veil doctor`", "the scratch folder cannot be written: %s", err)
+	}
+	return err
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"veil/pipeline"
+	"veil/worker/jobs"
+	"veil/worker/store"
+)
+
+// worker is what the processing of every job shares.
+type worker struct {
+	engine   engine
+	crashLog string
+	config   pipeline.Config // Scratch is the root; each job gets a folder of its own below it
+	service  *service
+	policies policySet
+	room     *room
+	meters   *meters
+	log      *slog.Logger
+	trust    store.Trust
+	sandbox  string        // what the children are denied, for the log
+	stall    time.Duration // how long a stage may go without progress
+}
+
+// process is one attempt at one job. What comes before the commit writes nowhere but under the attempt's own prefix; what comes
+// after it follows from the record alone and can be repeated by any worker.
+func (w *worker) process(ctx context.Context, a *jobs.Attempt) error {
+	if a.Result() == nil {
+		if err := w.make(ctx, a); err != nil {
+			return w.fate(err)
+		}
+	}
+	return w.fate(w.publish(ctx, a))
+}
+
+// make takes the clip from its source to a committed result.
+func (w *worker) make(ctx context.Context, a *jobs.Attempt) (err error) {
+	t, err := w.begin(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer func() { err = t.close(err) }()
+	if err := t.fetch(ctx); err != nil {
+		return err
+	}
+	if err := t.checkDigest(); err != nil {
+		return err
+	}
+	if err := t.earlierPlan(ctx); err != nil {
+		return err
+	}
+	if err := t.redact(ctx); err != nil { // analyze, render, verify
+		return err
+	}
+	if err := t.draw(ctx); err != nil {
+		return err
+	}
+	if err := t.sameSource(ctx); err != nil {
+		return err
+	}
+	result, err := t.put(ctx)
+	if err != nil {
+		return err
+	}
+	return a.Commit(ctx, result)
+}

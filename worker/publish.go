@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"veil/worker/jobs"
+	"veil/worker/store"
+)
+
+// publish makes a committed result visible. It needs nothing but the record and the store, and does no harm when it is done
+// again, by whomever: derivative and report first, the manifest last, and only where there is none.
+func (w *worker) publish(ctx context.Context, a *jobs.Attempt) error {
+	r, s := a.Result(), a.State()
+	start := time.Now()
+	a.Progress("publish", 0)
+	prefix := store.AttemptPrefix(s.ID, r.Generation, r.Epoch)
+	m, o, err := w.service.store.Read(ctx, prefix+store.ManifestName, maxManifest)
+	if err == nil && o.SHA256 != r.Envelope {
+		err = store.ErrDamaged
+	}
+	if err != nil {
+		return w.lasting(ctx, prefix+store.ManifestName, r.Envelope, fmt.Errorf("read manifest: %w", err))
+	}
+	if r.Outcome != jobs.Released {
+		return nil // it stays where it is, and restricted
+	}
+	to := store.ReleasePrefix(s.ID, r.Generation)
+	for _, c := range []struct{ piece, name string }{
+		{pieceDerivative, store.DerivativeName(a.Job().DerivativeName())}, {pieceReport, store.ReportName},
+	} {
+		if _, err := w.service.store.Copy(ctx, prefix+c.name, to+c.name, r.Digests[c.piece]); err != nil {
+			return w.lasting(ctx, prefix+c.name, r.Digests[c.piece], fmt.Errorf("copy %s: %w", c.piece, err))
+		}
+	}
+	if _, err := w.service.store.Create(ctx, to+store.ManifestName, m, "application/json"); err != nil {
+		if errors.Is(err, store.ErrExists) {
+			err = jobs.Permanent(err) // another result of this generation is out, which cannot be
+		}
+		return fmt.Errorf("put manifest: %w", err)
+	}
+	if err := w.undoLate(ctx, a); err != nil {
+		return err
+	}
+	took := time.Since(start)
+	w.meters.stage("publish", took)
+	w.log.Info("stage", "job_id", s.ID, "attempt", s.Attempts, "stage", "publish", "duration", took.Round(time.Millisecond).String())
+	return nil
+}
+
+// lasting finds out whether trying again can mend an error about an object of a committed result: not if it is gone or holds
+// other bytes.
+func (w *worker) lasting(ctx context.Context, key, sha256 string, err error) error {
+	if !errors.Is(err, store.ErrDamaged) && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	o, again := w.service.store.Fetch(ctx, key, io.Discard)
+	switch {
+	case errors.Is(again, store.ErrNotFound), again == nil && o.SHA256 != sha256:
+		return jobs.Permanent(err)
+	case again != nil:
+		return again
+	}
+	return err
+}
+
+// undoLate takes back what a worker put that had slept while another published the same and a person withdrew it.
+func (w *worker) undoLate(ctx context.Context, a *jobs.Attempt) error {
+	s, err := w.service.queue.State(ctx, a.Job().ID)
+	if errors.Is(err, jobs.ErrNotFound) {
+		return jobs.ErrEpochLost
+	}
+	if err != nil {
+		return err
+	}
+	if s.Phase != jobs.Withdrawn {
+		return nil
+	}
+	if err := w.service.retract(ctx, store.ReleasePrefix(s.ID, a.Result().Generation)); err != nil {
+		return err
+	}
+	return jobs.ErrEpochLost
+}
+
+// retract empties a release: the manifest first, which makes it invisible.
+func (s *service) retract(ctx context.Context, prefix string) error {
+	if err := s.store.Remove(ctx, prefix+store.ManifestName); err != nil {
+		return fmt.Errorf("empty release: %w", err)
+	}
+	for o, err := range s.store.List(ctx, prefix) {
+		if err != nil {
+			return fmt.Errorf("empty release: %w", err)
+		}
+		if err := s.store.Remove(ctx, o.Key); err != nil {
+			return fmt.Errorf("empty release: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"veil/pipeline"
+	"veil/worker/jobs"
+	"veil/worker/store"
+)
+
+// Names of what a result holds, as the record keeps their digests.
+const (
+	pieceDerivative = "derivative"
+	pieceReport     = "report"
+	pieceSheet      = "contact"
+	pieceJob        = "job"
+)
+
+// put stores everything the attempt made under its own prefix, the manifest last, each read back by the store.
+func (t *task) put(ctx context.Context) (r jobs.Result, err error) {
+	err = t.stage("put", func() error {
+		digests := map[string]string{pieceJob: t.record}
+		pieces := []struct{ piece, name, path, kind string }{
+			{pieceDerivative, store.DerivativeName(t.job.DerivativeName()), t.outcome.Derivative, "video/mp4"},
+			{"plan", store.PlanName, t.request.PlanOut, "application/json"},
+			{pieceReport, store.ReportName, t.request.ReportOut, "application/json"},
+			{pieceSheet, store.SheetName, t.scratch.path(store.SheetName), "image/png"},
+		}
+		var derivative store.Object
+		for i, p := range pieces {
+			o, err := t.putFile(ctx, p.name, p.path, p.kind)
+			if err != nil {
+				return err
+			}
+			if p.piece == pieceDerivative {
+				derivative = o
+			}
+			digests[p.piece] = o.SHA256
+			t.attempt.Progress("put", 100*(i+1)/(len(pieces)+1))
+		}
+		report := t.outcome.Report
+		if derivative.SHA256 != report.Derivative.SHA256 || digests["plan"] != report.Plan {
+			return fmt.Errorf("put derivative: %w", store.ErrDamaged)
+		}
+		m, err := t.manifest(derivative, digests)
+		if err != nil {
+			return err
+		}
+		envelope, err := putBytes(ctx, t.service.store, t.prefix+store.ManifestName, m)
+		if err != nil {
+			return err
+		}
+		r = jobs.Result{Outcome: jobs.Released, Envelope: envelope, Plan: digests["plan"], Digests: digests}
+		if t.outcome.State == pipeline.Held {
+			r.Outcome, r.Findings = jobs.Held, openFindings(report)
+		}
+		return nil
+	})
+	return r, err
+}
+
+// putFile puts one file under the attempt's prefix. Its digest was taken here; the store's is of what came back.
+func (t *task) putFile(ctx context.Context, name, path, kind string) (store.Object, error) {
+	d, err := pipeline.DigestFile(ctx, path, nil)
+	if err != nil {
+		return store.Object{}, fmt.Errorf("read %s: %w", name, err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return store.Object{}, fmt.Errorf("read %s: %w", name, plain(err))
+	}
+	defer f.Close()
+	o, err := t.service.store.Put(ctx, t.prefix+name, f, store.PutOptions{Size: d.Bytes, SHA256: d.SHA256, ContentType: kind})
+	if err != nil {
+		return store.Object{}, fmt.Errorf("put %s: %w", pieceOf(name), err)
+	}
+	if o.SHA256 != d.SHA256 {
+		return store.Object{}, fmt.Errorf("put %s: %w", pieceOf(name), store.ErrDamaged)
+	}
+	o.Size = d.Bytes
+	return o, nil
+}
+
+// pieceOf names an object in an error: the derivative's own name is the submitter's choice.
+func pieceOf(name string) string {
+	switch name {
+	case draftName, store.PlanName, store.ReportName, store.SheetName, store.ManifestName, store.JobName:
+		return name
+	}
+	return pieceDerivative
+}
+
+// openFindings gives the kinds of what a person has to decide about, each once.
+func openFindings(r pipeline.Report) []string {
+	kept, seen := map[int]bool{}, map[string]bool{}
+	for _, t := range r.Kept {
+		kept[t] = true
+	}
+	var kinds []string
+	for _, f := range r.Findings {
+		if f.Dismissed || kept[f.Track] || seen[f.Kind] {
+			continue
+		}
+		seen[f.Kind] = true
+		kinds = append(kinds, f.Kind)
+	}
+	return kinds
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"veil/worker/jobs"
+	"veil/worker/store"
+)
+
+// rebuildCount is what a rebuild found.
+type rebuildCount struct {
+	Answered   int      `json:"answered"` // records of finished jobs that came back
+	Open       int      `json:"open"`     // records of jobs that go on
+	There      int      `json:"there"`    // records that were not lost
+	Unreadable []string `json:"unreadable"`
+}
+
+// maxRecord bounds a job's record in the store, in bytes.
+const maxRecord = 4 * jobs.MaxJobBytes
+
+// remains is what the store holds of one job.
+type remains struct {
+	id       string
+	attempts []attemptFiles
+	released map[int]bool // generations with a manifest under release/
+}
+
+// rebuild brings back the record of every job that the store knows and the queue does not. Copies of records are taken at
+// their word as far as the store does not know better; a job without one comes back from its manifests.
+func (s *service) rebuild(ctx context.Context) (*rebuildCount, error) {
+	all, err := s.remains(ctx)
+	if err != nil {
+		return nil, err
+	}
+	count := &rebuildCount{Unreadable: []string{}}
+	for _, r := range all {
+		_, err := s.queue.State(ctx, r.id)
+		if err == nil {
+			count.There++
+			continue
+		}
+		if !errors.Is(err, jobs.ErrNotFound) {
+			return nil, err
+		}
+		state, err := s.stateOf(ctx, r)
+		if errors.Is(err, errRemains) {
+			count.Unreadable = append(count.Unreadable, r.id)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := s.queue.Restore(ctx, state); err != nil {
+			return nil, err
+		}
+		if state.Phase.Final() {
+			count.Answered++
+		} else {
+			count.Open++
+		}
+	}
+	return count, nil
+}
+
+// errRemains says that what lies there of a job makes no record.
+var errRemains = errors.New("what the store holds of the job makes no record")
+
+// remains lists what there is of each job.
+func (s *service) remains(ctx context.Context) ([]*remains, error) {
+	byID := map[string]*remains{}
+	of := func(id string) *remains {
+		if byID[id] == nil {
+			byID[id] = &remains{id: id, released: map[int]bool{}}
+		}
+		return byID[id]
+	}
+	attempts, ids, err := s.listAttempts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for id := range ids {
+		of(id)
+	}
+	for _, a := range attempts {
+		r := of(a.id)
+		r.attempts = append(r.attempts, a)
+	}
+	for o, err := range s.store.List(ctx, store.Release) {
+		if err != nil {
+			return nil, fmt.Errorf("list releases: %w", err)
+		}
+		parts := strings.Split(strings.TrimPrefix(o.Key, store.Release), "/")
+		if len(parts) != 3 || parts[2] != store.ManifestName || !jobs.ValidID(parts[0]) {
+			continue
+		}
+		if g, err := strconv.Atoi(parts[1]); err == nil {
+			of(parts[0]).released[g] = true
+		}
+	}
+	var all []*remains
+	for _, r := range byID {
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b *remains) int { return strings.Compare(a.id, b.id) })
+	return all, nil
+}
+
+// stateOf makes the record of one job from what lies there.
+func (s *service) stateOf(ctx context.Context, r *remains) (jobs.State, error) {
+	state, err := s.keptState(ctx, r)
+	if err != nil {
+		return jobs.State{}, err
+	}
+	for _, a := range r.attempts {
+		state.Epoch = max(state.Epoch, a.epoch)
+		state.Generation = max(state.Generation, a.generation)
+	}
+	if state.Phase.Final() || state.Result != nil {
+		return state, nil
+	}
+	state.Phase = jobs.Queued
+	result, err := s.resultOf(ctx, r, state.Generation)
+	if err != nil || result == nil {
+		return state, err
+	}
+	state.Result = result
+	switch {
+	case result.Outcome == jobs.Held:
+		state.Phase, state.Plan = jobs.Held, &jobs.Stored{Generation: result.Generation, Epoch: result.Epoch, SHA256: result.Plan}
+	case r.released[result.Generation]:
+		state.Phase = jobs.Released
+	default:
+		state.Phase = jobs.Committing // a worker makes it visible
+	}
+	return state, nil
+}
+
+// keptState reads the copy of the record, or begins one from the job as it was handed in.
+func (s *service) keptState(ctx context.Context, r *remains) (jobs.State, error) {
+	b, _, err := s.store.Read(ctx, stateRecordKey(r.id), maxRecord)
+	if err == nil {
+		var state jobs.State
+		if json.Unmarshal(b, &state) != nil || state.ID != r.id || state.Schema != jobs.StateSchema {
+			return state, errRemains
+		}
+		return state, nil
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return jobs.State{}, fmt.Errorf("read record of %s: %w", r.id, err)
+	}
+	b, o, err := s.store.Read(ctx, jobRecordKey(r.id), jobs.MaxJobBytes)
+	if errors.Is(err, store.ErrNotFound) {
+		return jobs.State{}, errRemains
+	}
+	if err != nil {
+		return jobs.State{}, fmt.Errorf("read job %s: %w", r.id, err)
+	}
+	j, err := jobs.ParseJob(b, jobs.Validator{AnySource: true, Inline: true})
+	if err != nil || j.ID != r.id {
+		return jobs.State{}, errRemains
+	}
+	digest, err := j.Digest()
+	if err != nil {
+		return jobs.State{}, errRemains
+	}
+	return jobs.State{ID: j.ID, Phase: jobs.Queued, Generation: 1, Submission: digest, Job: b, Priority: j.Priority, Submitted: o.Time}, nil
+}
+
+// resultOf reads the newest manifest of a generation: what an attempt put, read back and was about to commit. nil where there
+// is none.
+func (s *service) resultOf(ctx context.Context, r *remains, generation int) (*jobs.Result, error) {
+	for _, a := range slices.Backward(slices.SortedFunc(slices.Values(r.attempts), byEpoch)) {
+		if !a.manifest || a.generation != generation {
+			continue
+		}
+		b, o, err := s.store.Read(ctx, store.AttemptPrefix(a.id, a.generation, a.epoch)+store.ManifestName, maxManifest)
+		if err != nil {
+			return nil, fmt.Errorf("read manifest of %s: %w", r.id, err)
+		}
+		var m manifest
+		if json.Unmarshal(b, &m) != nil || m.Schema != manifestSchema || m.Job != r.id || m.Generation != a.generation || m.Epoch != a.epoch {
+			continue
+		}
+		return &jobs.Result{Outcome: m.Outcome, Generation: m.Generation, Epoch: m.Epoch, Envelope: o.SHA256, Plan: m.Withheld["plan"],
+			Findings: m.Findings, Digests: m.digests()}, nil
+	}
+	return nil, nil
+}
+
+func byEpoch(a, b attemptFiles) int { return a.epoch - b.epoch }
+
+// digests are those of a result, as the record keeps them.
+func (m manifest) digests() map[string]string {
+	d := map[string]string{pieceDerivative: m.Derivative.SHA256, pieceReport: m.Report}
+	for name, sum := range m.Withheld {
+		d[name] = sum
+	}
+	return d
+}

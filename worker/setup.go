@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"veil/pipeline"
+	"veil/worker/jobs"
+	"veil/worker/store"
+)
+
+// setupCmd is `veil setup`: it makes what is missing at the servers and holds what is there against what veil needs.
+type setupCmd struct {
+	serviceFlags
+	Replicas int           `group:"setup" default:"1" placeholder:"N" help:"Copies of everything in the queue; a cluster wants 3."`
+	AckWait  time.Duration `group:"setup" default:"2m" placeholder:"TIME" help:"How long a silent worker keeps its job."`
+	Events   time.Duration `group:"setup" default:"2160h" placeholder:"TIME" help:"How long events are kept."`
+	Monitor  string        `group:"setup" placeholder:"URL" help:"The NATS server's monitoring port, to ask whether it syncs each write."`
+	Rebuild  bool          `group:"setup" help:"Bring back the record of every job from the store, after the queue's own files were lost."`
+}
+
+// Validate refuses numbers that make no sense; kong calls it.
+func (c *setupCmd) Validate() error {
+	if c.Replicas < 1 || c.Replicas > 5 || c.AckWait < 5*time.Second || c.Events < time.Hour {
+		return usagef("give 1 to 5 replicas, at least 5s to acknowledge, and at least 1h for events", "the numbers make no sense")
+	}
+	return nil
+}
+
+// setupAnswer is what setup tells.
+type setupAnswer struct {
+	Queue   jobs.Report   `json:"queue"`
+	Store   store.Trust   `json:"store"`
+	Rebuilt *rebuildCount `json:"rebuilt,omitempty"`
+}
+
+// Run sets up. It ends with exit 1 where something that is there differs from what veil needs.
+func (c *setupCmd) Run(ctx context.Context, a *app) error {
+	s, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.close() }()
+	var answer setupAnswer
+	answer.Queue, err = jobs.Setup(ctx, s.nc, jobs.SetupOptions{Replicas: c.Replicas, AckWait: c.AckWait, EventsAge: c.Events, Monitor: c.Monitor})
+	if err != nil {
+		return queueFailure(err)
+	}
+	if answer.Store, err = s.checkStore(ctx); err != nil {
+		return err
+	}
+	if c.Rebuild {
+		if s.queue, err = jobs.Open(ctx, s.nc, jobs.Options{Validator: jobs.Validator{AnySource: true}}); err != nil {
+			return queueFailure(err)
+		}
+		if answer.Rebuilt, err = s.rebuild(ctx); err != nil {
+			return jobError("of the store", err)
+		}
+	}
+	if a.JSON {
+		err = a.printJSON(answer)
+	} else {
+		a.printSetup(answer)
+	}
+	if err == nil && (len(answer.Queue.Differences) > 0 || answer.Rebuilt != nil && len(answer.Rebuilt.Unreadable) > 0) {
+		err = status(pipeline.ExitFailed)
+	}
+	return err
+}
+
+// printSetup is the answer for people.
+func (a *app) printSetup(s setupAnswer) {
+	for _, c := range s.Queue.Created {
+		a.printf("made       %s\n", printable(c))
+	}
+	if len(s.Queue.Created) == 0 {
+		a.printf("queue      everything is there\n")
+	}
+	a.printf("sync       %s\n", s.Queue.Sync)
+	if s.Queue.Sync == jobs.SyncUnknown {
+		a.printf("           the server tells on its monitoring port only: --monitor URL\n")
+	}
+	for _, d := range s.Queue.Differences {
+		a.printf("differs    %s: %s is %s, should be %s\n", printable(d.Where), printable(d.Field), printable(d.Have), printable(d.Want))
+	}
+	a.printf("store      %s, encryption %s, conditional writes %s\n", s.Store.Kind, orWord(s.Store.Encryption, "none"), yesNo(s.Store.Conditional))
+	if r := s.Rebuilt; r != nil {
+		a.printf("rebuilt    %d records: %d answered, %d to do; %d were there\n", r.Answered+r.Open, r.Answered, r.Open, r.There)
+		for _, id := range r.Unreadable {
+			a.printf("unreadable %s\n", printable(id))
+		}
+	}
+}
+
+func orWord(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}

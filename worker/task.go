@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"veil/pipeline"
+	"veil/pipeline/decide"
+	"veil/pipeline/media"
+	"veil/worker/jobs"
+	"veil/worker/store"
+)
+
+// draftName is the first pass of an attempt, under its prefix: a later attempt takes it up.
+const draftName = "draft"
+
+// task is one attempt on its way to a result. Everything of it on this machine lies in one scratch folder.
+type task struct {
+	*worker
+	attempt *jobs.Attempt
+	job     jobs.Job
+	state   jobs.State // as claimed
+	prefix  string
+	policy  decide.Policy
+	begun   time.Time
+
+	scratch *scratch
+	share   *share // of the scratch space
+	source  store.Object
+	request pipeline.Request
+	outcome pipeline.Outcome
+	record  string // digest of the job as this attempt runs it
+}
+
+// begin takes a scratch folder and records the job under the attempt's prefix, which also shows a rebuild the epoch.
+func (w *worker) begin(ctx context.Context, a *jobs.Attempt) (*task, error) {
+	s := a.State()
+	t := &task{worker: w, attempt: a, job: a.Job(), state: s, begun: time.Now().UTC(),
+		prefix: store.AttemptPrefix(s.ID, s.Generation, s.Epoch)}
+	var err error
+	if t.policy, err = w.policies.of(t.job); err != nil {
+		return nil, err
+	}
+	if err := w.service.keepJob(ctx, s); err != nil {
+		return nil, err
+	}
+	b, err := t.job.Encode()
+	if err != nil {
+		return nil, err
+	}
+	if t.record, err = putBytes(ctx, w.service.store, t.prefix+store.JobName, b); err != nil {
+		return nil, err
+	}
+	t.scratch, err = openScratch(w.config.Scratch)
+	if err != nil {
+		return nil, noRoom(err)
+	}
+	return t, nil
+}
+
+// close removes the scratch folder; err comes first.
+func (t *task) close(err error) error {
+	t.share.end()
+	return errors.Join(err, t.scratch.close())
+}
+
+// stage runs one step of our own with its log line and its progress.
+func (t *task) stage(name string, work func() error) error {
+	start := time.Now()
+	t.attempt.Progress(name, 0)
+	err := work()
+	if err == nil {
+		t.stageDone(name, time.Since(start))
+	}
+	return err
+}
+
+// stageDone logs and counts a finished stage.
+func (t *task) stageDone(name string, took time.Duration) {
+	t.attempt.Progress(name, 100)
+	t.meters.stage(name, took)
+	t.log.Info("stage", "job_id", t.job.ID, "attempt", t.state.Attempts, "stage", name, "duration", took.Round(time.Millisecond).String())
+}
+
+// fetch brings the clip into scratch, if there is room for it and for what will be made of it.
+func (t *task) fetch(ctx context.Context) error {
+	return t.stage("fetch", func() (err error) {
+		s := t.job.Source
+		if t.source, err = t.service.source.Stat(ctx, s.Bucket, s.Key, s.Version); err != nil {
+			return &sourceError{err}
+		}
+		if t.share, err = t.room.take(t.scratch.dir, t.source.Size); err != nil {
+			return err
+		}
+		f, err := os.OpenFile(t.scratch.path("clip"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if err != nil {
+			return fmt.Errorf("make copy of clip: %w", noRoom(plain(err)))
+		}
+		w := &toScratch{to: f, total: t.source.Size, told: func(percent int) { t.attempt.Progress("fetch", percent) }}
+		found := t.source
+		t.source, err = t.service.source.Fetch(ctx, s.Bucket, s.Key, s.Version, w)
+		err = errors.Join(err, noRoom(plain(f.Close())))
+		if w.err != nil {
+			return fmt.Errorf("copy clip: %w", noRoom(plain(w.err)))
+		}
+		if err != nil {
+			return &sourceError{err}
+		}
+		if t.source.Size == 0 {
+			t.source.Size = w.done
+		}
+		if w.done != found.Size || found.ETag != t.source.ETag {
+			return &sourceError{store.ErrChanged}
+		}
+		return nil
+	})
+}
+
+// toScratch writes a clip down, tells how far it is, and remembers that it was the disk that failed.
+type toScratch struct {
+	to    *os.File
+	done  int64
+	total int64
+	told  func(int)
+	err   error
+}
+
+func (w *toScratch) Write(p []byte) (int, error) {
+	n, err := w.to.Write(p)
+	w.done += int64(n)
+	w.err = err
+	if w.total > 0 {
+		w.told(int(100 * w.done / w.total))
+	}
+	return n, err
+}
+
+// checkDigest holds what was fetched against what was ordered.
+func (t *task) checkDigest() error {
+	if want := t.job.Source.SHA256; want != "" && want != t.source.SHA256 {
+		return &sourceError{store.ErrChanged}
+	}
+	return nil
+}
+
+// earlierPlan fetches what an earlier attempt left: the plan that a person decided about, or the first pass.
+func (t *task) earlierPlan(ctx context.Context) error {
+	t.request = pipeline.Request{Config: t.config, In: t.scratch.path("clip"), Out: t.scratch.path("derivative.mp4"), Policy: t.policy,
+		OnHold: "keep", PlanOut: t.scratch.path("plan.json"), ReportOut: t.scratch.path("report.json"), Planned: t.keepDraft}
+	t.request.Config.Scratch = t.scratch.path("stages") // its lock must not be the folder's own
+	p := t.state.Plan
+	if len(t.job.Decisions) > 0 {
+		d, err := decide.ParseDecisions(t.job.Decisions)
+		if err != nil {
+			return fmt.Errorf("%w: %w", pipeline.ErrUsage, err)
+		}
+		t.request.Decisions, t.request.Plan = &d, t.scratch.path("decided.json")
+		if p == nil {
+			return errNoPlan
+		}
+		return t.fetchPlan(ctx, store.PlanName, t.request.Plan)
+	}
+	if p == nil {
+		return nil
+	}
+	draft := t.scratch.path("draft")
+	switch err := t.fetchPlan(ctx, draftName, draft); {
+	case err == nil:
+		t.request.Draft = draft
+	case !errors.Is(err, errNoPlan):
+		return err
+	}
+	return nil // what was kept is gone or is another plan: the clip is analyzed again
+}
+
+// fetchPlan fetches what the record names as plan; errNoPlan where it is not there or is something else.
+func (t *task) fetchPlan(ctx context.Context, name, path string) error {
+	p := t.state.Plan
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("make copy of plan: %w", noRoom(plain(err)))
+	}
+	o, err := t.service.store.Fetch(ctx, store.AttemptPrefix(t.job.ID, p.Generation, p.Epoch)+name, f)
+	if err = errors.Join(err, noRoom(plain(f.Close()))); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("fetch plan: %w", err)
+	}
+	if err != nil || o.SHA256 != p.SHA256 {
+		return errNoPlan
+	}
+	return nil
+}
+
+// keepDraft stores the first pass as soon as it ends, so that a later attempt starts after it.
+func (t *task) keepDraft(ctx context.Context, path string) error {
+	o, err := t.putFile(ctx, draftName, path, "application/json")
+	if err != nil {
+		return err
+	}
+	return t.attempt.SavePlan(ctx, o.SHA256)
+}
+
+// redact runs the pipeline. A stage that makes no progress for long is ended.
+func (t *task) redact(ctx context.Context) error {
+	ctx, watch := watchStall(ctx, t.stall)
+	defer watch.end()
+	p := newStageTimer(t)
+	var err error
+	t.outcome, err = t.engine.redact(ctx, t.engine.stages(t.crashLog), t.request, func(e pipeline.Event) {
+		watch.sign()
+		p.event(e)
+	})
+	if stalled := context.Cause(ctx); err != nil && errors.Is(stalled, errStalled) {
+		return errStalled
+	}
+	if err != nil {
+		return err
+	}
+	p.end()
+	t.meters.video(t.outcome.Seconds, time.Since(p.begun))
+	return nil
+}
+
+// draw makes the sheet for whoever looks at the case; it shows faces and stays restricted.
+func (t *task) draw(ctx context.Context) error {
+	return t.stage("sheet", func() error {
+		return t.engine.sheets.contact(ctx, t.request.Config, pipeline.SheetRequest{
+			In: t.request.In, Out: t.outcome.Derivative, Plan: t.request.PlanOut, PNG: t.scratch.path(store.SheetName)})
+	})
+}
+
+// sameSource looks at the original again: it must still be what was fetched.
+func (t *task) sameSource(ctx context.Context) error {
+	s := t.job.Source
+	now, err := t.service.source.Stat(ctx, s.Bucket, s.Key, s.Version)
+	if err == nil && (now.ETag != t.source.ETag || now.Size != t.source.Size) {
+		err = store.ErrChanged
+	}
+	if err != nil {
+		return &sourceError{err}
+	}
+	if got := t.outcome.Report.Source.SHA256; got != t.source.SHA256 {
+		return fmt.Errorf("%w: the copy of the clip is not what was fetched", media.ErrChanged)
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"veil/pipeline"
+	"veil/worker/jobs"
+)
+
+// workerFlags are what veil worker and veil dev share.
+type workerFlags struct {
+	Slots       int           `group:"worker" default:"0" placeholder:"N" help:"Clips at once; 0: as cores and memory allow."`
+	Grace       time.Duration `group:"worker" default:"10m" placeholder:"TIME" help:"How long running clips may go on after the first signal before they are handed back."`
+	Stall       time.Duration `group:"worker" default:"15m" placeholder:"TIME" help:"End a stage that made no progress for so long."`
+	Reserve     int64         `group:"worker" default:"1024" placeholder:"MIB" help:"Scratch space that stays free."`
+	Listen      string        `group:"worker" placeholder:"HOST:PORT" help:"Answer /healthz, /readyz and /metrics here (default: nowhere)."`
+	MaxFailures int           `group:"worker" default:"3" placeholder:"N" help:"Failures of its own after which a job ends in the dead letters."`
+	MaxDeaths   int           `group:"worker" default:"10" placeholder:"N" help:"Workers that may die over a job."`
+	Collect     time.Duration `group:"worker" default:"1h" placeholder:"TIME" help:"How often what nothing names is removed from the store; 0: never."`
+	CollectAge  time.Duration `group:"worker" default:"24h" placeholder:"TIME" help:"What is younger is never removed."`
+	allowFlags
+}
+
+// Validate refuses numbers that make no sense; kong calls it.
+func (f *workerFlags) Validate() error {
+	if f.Slots < 0 || f.Grace < 0 || f.Stall < 0 || f.Reserve < 0 || f.Collect < 0 || f.CollectAge < 0 || f.MaxFailures < 1 || f.MaxDeaths < 1 {
+		return errors.New("slots, times and sizes are 0 or more, failures and deaths at least 1")
+	}
+	if f.Collect > 0 && f.CollectAge < leastCollectAge {
+		return errors.New("--collect-age is at least 1h: a slow upload must not be taken for one that was given up")
+	}
+	return nil
+}
+
+const leastCollectAge = time.Hour
+
+// workerCmd is `veil worker`: the daemon.
+type workerCmd struct {
+	serviceFlags
+	workerFlags
+	Once bool `group:"worker" help:"End once the queue is empty."`
+}
+
+// onceEvery is how often a worker that ends with the queue looks whether it is empty.
+const onceEvery = 2 * time.Second
+
+// Run works until a signal, or with --once until there is nothing to do.
+func (c *workerCmd) Run(ctx context.Context, a *app) error {
+	soft, hard, release := stops(ctx)
+	defer release()
+	log := newLog(a)
+	c.log = log
+	a.sandboxByDefault()
+	w, options, err := c.prepare(soft, a)
+	if err != nil {
+		return err
+	}
+	w.log, options.Log = log, log
+	s, err := c.reach(soft, options)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.close() }()
+	w.service = s
+	if w.trust, err = s.checkStore(soft); err != nil {
+		return err
+	}
+	d := c.daemon(w, a)
+	d.certs = []certificate{{"nats-ca", c.NatsCA}, {"nats-client", c.NatsCert}, {"s3-ca", c.S3CA}, {"source-ca", c.SourceCA}}
+	if c.Once {
+		d.until = &emptied{every: onceEvery}
+	}
+	return d.run(soft, hard)
+}
+
+// stops gives a context for each of the two signals, and what ends listening to them. A third one ends the process.
+func stops(ctx context.Context) (soft, hard context.Context, release func()) {
+	soft, softStop := context.WithCancel(ctx)
+	hard, hardStop := context.WithCancel(context.WithoutCancel(ctx))
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	done := make(chan struct{})
+	var listening sync.WaitGroup
+	listening.Go(func() {
+		defer signal.Stop(signals)
+		for _, stop := range []func(){softStop, hardStop} {
+			select {
+			case <-signals:
+				stop()
+			case <-done:
+				return
+			}
+		}
+	})
+	return soft, hard, func() {
+		close(done)
+		listening.Wait()
+		softStop()
+		hardStop()
+	}
+}
+
+// prepare makes a worker that lacks only its connections, and the queue's options.
+func (f *workerFlags) prepare(ctx context.Context, a *app) (*worker, jobs.Options, error) {
+	set, err := f.policySet()
+	if err != nil {
+		return nil, jobs.Options{}, err
+	}
+	config, err := a.ready()
+	if err != nil {
+		return nil, jobs.Options{}, err
+	}
+	sandbox, err := a.sandboxInForce(ctx, config)
+	if err != nil {
+		return nil, jobs.Options{}, err
+	}
+	config = shareThreads(config, f.slots())
+	w := &worker{engine: a.engine, crashLog: a.CrashLog, config: config, policies: set, room: newRoom(config.Scratch, f.Reserve<<20),
+		meters: newMeters(), stall: f.Stall, sandbox: sandbox}
+	o := jobs.Options{Validator: f.validator(set), MaxFailures: f.MaxFailures, MaxDeaths: f.MaxDeaths, Classify: causeFor}
+	return w, o, nil
+}
+
+// slots is how many clips run at once.
+func (f *workerFlags) slots() int {
+	if f.Slots > 0 {
+		return f.Slots
+	}
+	return defaultSlots(usableCores(), memory())
+}
+
+// daemon is w with what the flags say of serving.
+func (f *workerFlags) daemon(w *worker, a *app) *daemon {
+	return &daemon{worker: w, slots: f.slots(), grace: f.Grace, listen: f.Listen, collect: collecting{every: f.Collect, age: f.CollectAge}}
+}
+
+// reachWait is the pause between two tries to reach queue and store.
+const reachWait = 3 * time.Second
+
+// reach connects, and waits for servers that do not answer yet. What waiting cannot mend is an error.
+func (c *workerCmd) reach(ctx context.Context, o jobs.Options) (*service, error) {
+	for {
+		s, err := c.connect(ctx, o)
+		if err == nil {
+			return s, nil
+		}
+		f := pipeline.AsFailure(err)
+		if f.Code != codeQueue || ctx.Err() != nil {
+			return nil, err
+		}
+		c.log.Warn("waiting for the queue", "code", f.Code, "detail", f.Detail)
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(reachWait):
+		}
+	}
+}
