@@ -36,6 +36,7 @@ type clip struct {
 	rendered RenderResult
 	verified VerifyResult
 	seconds  map[string]float64
+	sandbox  []string
 }
 
 // openClip checks what can be checked before any work, and takes the scratch folder.

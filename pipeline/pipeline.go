@@ -115,6 +115,12 @@ type Stages interface {
 	Verify(context.Context, VerifyRequest, func(Event)) (VerifyResult, error)
 }
 
+// Confined are stages that deny their processes something. Sandbox lists what was denied in all that ran so far; the report
+// tells it.
+type Confined interface {
+	Sandbox() []string
+}
+
 // Direct runs the stages in this process.
 type Direct struct{}
 
@@ -200,6 +206,9 @@ func Redact(ctx context.Context, s Stages, r Request, events func(Event)) (Outco
 	}
 	if err := c.sameSource(ctx); err != nil {
 		return Outcome{}, err
+	}
+	if confined, ok := s.(Confined); ok {
+		c.sandbox = confined.Sandbox()
 	}
 	return c.settle(ctx)
 }

@@ -35,6 +35,8 @@ type Report struct {
 	Warnings    []string           `json:"warnings"`
 	Rounds      int                `json:"rounds"`
 	Stages      map[string]float64 `json:"stages"` // seconds by stage: analyze, render, verify
+	// Sandbox lists what the processes that read the clip were confined by, as they found it themselves.
+	Sandbox []string `json:"sandbox,omitempty"`
 }
 
 // FileDigest names bytes.

@@ -69,10 +69,11 @@ func obey(in *bufio.Reader, s *sender) error {
 	if err := json.Unmarshal(line, &orders); err != nil {
 		return fmt.Errorf("decode orders: %w", err)
 	}
+	confine := func() error { return sandbox.Confine(orders.Limits) }
 	if !orders.Confine {
-		return sandbox.NoCore()
+		confine = sandbox.NoCore
 	}
-	fault := sandbox.Confine(orders.Limits)
+	fault := confine()
 	if orders.Try == nil {
 		return fault
 	}

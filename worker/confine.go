@@ -41,6 +41,7 @@ func (g *grammar) Validate() error {
 type confinement struct {
 	mode   string
 	limits sandbox.Limits
+	aims   *sandbox.Tries // what a child tries instead of the usual, also where the sandbox is off
 }
 
 // set takes the settings over. A way that nobody chose is left as it is.

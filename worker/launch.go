@@ -65,7 +65,7 @@ func (i isolated) start(ctx context.Context, c call) (_ *stageChild, err error) 
 			return nil, failedf(codeSandbox, "see `veil doctor`; --sandbox off works without", "the sandbox cannot be set up: %s", err)
 		}
 		s.how.landlock = s.thread.Landlock
-	} else {
+	} else if i.confine.tries() == nil {
 		close(s.admitted)
 	}
 	if err := i.launch(ctx, s, c, words); err != nil {
@@ -76,10 +76,9 @@ func (i isolated) start(ctx context.Context, c call) (_ *stageChild, err error) 
 
 // words are what a child is told: orders, then the request, a line each.
 func (i isolated) words(c call, confined bool) (words [2][]byte, err error) {
-	orders := sandbox.Orders{Confine: confined}
+	orders := sandbox.Orders{Confine: confined, Try: i.confine.tries()}
 	if confined {
 		orders.Limits = i.confine.bounds()
-		orders.Try = aims()
 	}
 	for n, v := range []any{orders, c.request} {
 		b, err := json.Marshal(v)
@@ -182,8 +181,14 @@ func (c *confinement) bounds() sandbox.Limits {
 	return c.limits
 }
 
-// aims is what a child tries: things that exist, and that it could do if it were not confined.
-func aims() *sandbox.Tries {
+// tries is what a child tries: things that exist, and that it could do if it were not confined. Nil where nothing is denied.
+func (c *confinement) tries() *sandbox.Tries {
+	if c != nil && c.aims != nil {
+		return c.aims
+	}
+	if c.way() == sandboxOff {
+		return nil
+	}
 	return &sandbox.Tries{Parent: os.Getpid(), Outside: os.TempDir(), Secret: "/etc/passwd"}
 }
 

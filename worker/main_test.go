@@ -24,7 +24,9 @@ import (
 // TestMain lets this binary be veil, and fakeveil: veil whose pipeline does what a clip's text says.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"veil": main,
+		"veil":      main,
+		"tryveil":   tryMain,
+		"contained": containedMain,
 		"fakeveil": func() {
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 			context.AfterFunc(ctx, stop)
@@ -301,6 +303,9 @@ func (fakeStages) Render(_ context.Context, r pipeline.RenderRequest, _ func(pip
 
 func (fakeStages) Verify(_ context.Context, r pipeline.VerifyRequest, _ func(pipeline.Event)) (pipeline.VerifyResult, error) {
 	words, err := order(r.In)
+	if len(words) > 0 && words[0] == "reach" {
+		return pipeline.VerifyResult{Checks: reachOut(words[1:len(words)-1])}, err
+	}
 	res := pipeline.VerifyResult{Checks: []pipeline.Check{{Name: "frames", Result: "passed"}}}
 	if len(words) > 0 && words[0] == "hold" {
 		res.Findings = []decide.Finding{{ID: "F1", Kind: "face_outside", Text: "a face outside every mask"}}

@@ -1,0 +1,526 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"veil/pipeline"
+	"veil/worker/sandbox"
+)
+
+// nobody is the user without rights that tests run processes as.
+const nobody = 65534
+
+// tryOrder is what a process that runs tryMain is asked: run a child in this way, and have it try these things.
+type tryOrder struct {
+	Mode    string
+	Open    bool // leave the parent open to looks
+	Aims    sandbox.Tries
+	Scratch string
+}
+
+// tryAnswer is what came of it.
+type tryAnswer struct {
+	Report sandboxReport
+	Fault  string
+	Leaks  []string
+}
+
+// tryMain starts a child that tries what it must not, and prints its report.
+func tryMain() {
+	var o tryOrder
+	if err := json.NewDecoder(os.Stdin).Decode(&o); err != nil {
+		panic(err)
+	}
+	if o.Open {
+		hide = func() error { return nil }
+	}
+	o.Aims.Parent = os.Getpid()
+	i := isolated{name: "veil", confine: &confinement{mode: o.Mode, aims: &o.Aims, limits: sandbox.Limits{FileSize: 1 << 30, CPU: 100}}}
+	report, err := i.check(context.Background(), pipeline.Config{Scratch: o.Scratch})
+	a := tryAnswer{Report: report}
+	if err != nil {
+		a.Fault = pipeline.AsFailure(err).Code + ": " + err.Error()
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(a); err != nil {
+		panic(err)
+	}
+}
+
+// containedMain runs a command as a container's default profile does: no namespaces can be made.
+func containedMain() {
+	runtime.LockOSThread()
+	const flags = unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
+	eperm := unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
+	p := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: 4, Jf: 0, K: unix.SYS_UNSHARE},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: 4, Jf: 0, K: unix.SYS_CLONE3},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: 0, Jf: 4, K: unix.SYS_CLONE},
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 16},
+		{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, Jt: 0, Jf: 2, K: flags},
+		{Code: unix.BPF_RET | unix.BPF_K, K: eperm},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	prog := unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		panic(err)
+	}
+	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&prog))); errno != 0 {
+		panic(errno)
+	}
+	panic(unix.Exec(os.Args[1], os.Args[2:], os.Environ()))
+}
+
+// world is a place that every user can use, with this binary under the name of a program, and things to reach for.
+type world struct {
+	dir  string
+	aims sandbox.Tries
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "veil-world-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	w := &world{dir: dir}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.copy(t, exe, "veil", 0o755)
+	for _, name := range []string{"tryveil", "contained", "fakeveil"} {
+		if err := os.Link(w.path("veil"), w.path(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Chmod(dir, 0o777), os.WriteFile(w.path("secret"), []byte("secret"), 0o644), os.Mkdir(w.path("open"), 0o777),
+		os.Chmod(w.path("open"), 0o777), os.Chmod(w.path("secret"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	w.aims = sandbox.Tries{Outside: w.path("open"), Secret: w.path("secret"), Path: w.path("socket"), Abstract: filepath.Base(dir)}
+	for network, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": w.aims.Path, "unix abstract": "@" + w.aims.Abstract} {
+		network, _, _ := strings.Cut(network, " ")
+		l, err := net.Listen(network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		if network == "tcp" {
+			w.aims.TCP = l.Addr().String()
+		}
+	}
+	if err := os.Chmod(w.aims.Path, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
+
+func (w *world) copy(t *testing.T, from, name string, mode os.FileMode) {
+	t.Helper()
+	in, err := os.Open(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := os.OpenFile(w.path(name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.Copy(out, in)
+	if err := errors.Join(err, out.Chmod(mode), out.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// spot is how a process runs: as whom, and whether in something like a container.
+type spot struct {
+	name      string
+	user      uint32
+	contained bool
+}
+
+// places are all of them that this test run can make.
+func places(t *testing.T) []spot {
+	t.Helper()
+	me := uint32(os.Getuid())
+	list := []spot{{"self", me, false}, {"self contained", me, true}}
+	if me == 0 {
+		list = append(list, spot{"nobody", nobody, false}, spot{"nobody contained", nobody, true})
+	} else if os.Getenv("CI") != "" {
+		t.Error("the tests of the sandbox need root to be another user")
+	}
+	return list
+}
+
+// command prepares one of the world's programs in a place.
+func (w *world) command(t *testing.T, at spot, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	argv := append([]string{name}, args...)
+	path := w.path(name)
+	if at.contained {
+		argv = append([]string{"contained", path}, argv...)
+		path = w.path("contained")
+	}
+	cmd := exec.CommandContext(t.Context(), path)
+	cmd.Args = argv
+	cmd.Dir = w.dir
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + w.path("open"), "VEIL_SCRATCH=" + w.path(fmt.Sprint("scratch-", at.user)),
+		"VEIL_S3_SECRET=canary"}
+	if at.user != uint32(os.Getuid()) {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: at.user, Gid: at.user}}
+	}
+	return cmd
+}
+
+// try runs tryMain in a place.
+func (w *world) try(t *testing.T, at spot, o tryOrder) tryAnswer {
+	t.Helper()
+	o.Aims, o.Scratch = w.aims, w.dir
+	in, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := w.command(t, at, "tryveil")
+	var out, fault bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &out, &fault
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v: %s%s", err, out.String(), fault.String())
+	}
+	var a tryAnswer
+	if err := json.Unmarshal(out.Bytes(), &a); err != nil {
+		t.Fatalf("%v: %s", err, out.String())
+	}
+	return a
+}
+
+// rootOnly are the tries that the kernel grants to nobody but root, sandbox or not.
+var rootOnly = []string{sandbox.TryMount, sandbox.TryBPF, sandbox.TryModule, sandbox.TryKexec, sandbox.TryPerf, sandbox.TryRaw, sandbox.TryFaultfd}
+
+// TestSandboxDenies has a child try everything, in the sandbox and without it: as root and as nobody, with namespaces and
+// where they cannot be made. What is denied inside must be possible outside, or the try proves nothing.
+func TestSandboxDenies(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, at := range places(t) {
+		t.Run(at.name, func(t *testing.T) {
+			off := w.try(t, at, tryOrder{Mode: sandboxOff, Open: true})
+			for name, came := range off.Report.Tries {
+				// Some kernels are built without these.
+				built := !slices.Contains([]string{sandbox.TryForeign, sandbox.TryModule, sandbox.TryKexec}, name) || !strings.HasSuffix(came, "not implemented")
+				natural := !built || at.user != 0 && slices.Contains(rootOnly, name) ||
+					at.contained && slices.Contains([]string{sandbox.TryUnshare, sandbox.TryCloneNS, sandbox.TryClone3}, name)
+				if came != "possible" && !natural {
+					t.Errorf("without the sandbox, %s is %s", name, came)
+				}
+			}
+			in := w.try(t, at, tryOrder{Mode: sandboxRequired})
+			if in.Fault != "" || len(in.Report.Faults) > 0 {
+				t.Errorf("required: %s, faults %q", in.Fault, in.Report.Faults)
+			}
+			for name, came := range in.Report.Tries {
+				if !strings.HasPrefix(came, "denied") {
+					t.Errorf("in the sandbox, %s is %s", name, came)
+				}
+			}
+			if len(in.Report.Tries) != len(off.Report.Tries) || len(in.Report.Tries) < 34 {
+				t.Errorf("%d tries inside, %d outside", len(in.Report.Tries), len(off.Report.Tries))
+			}
+			w.inForce(t, at, in.Report.InForce)
+		})
+	}
+	if left, _ := os.ReadDir(w.path("open")); len(left) > 0 {
+		t.Errorf("the tries left %v", left)
+	}
+}
+
+// inForce checks what a report of the sandbox lists.
+func (w *world) inForce(t *testing.T, at spot, list []string) {
+	t.Helper()
+	want := []string{"no_new_privs", "system call filter", "no sockets", fmt.Sprintf("Landlock %d", sandbox.LandlockVersion()), "hidden parent",
+		"empty environment", "no core files", "file size limit", "CPU limit"}
+	for _, name := range want {
+		if !slices.Contains(list, name) {
+			t.Errorf("%q is not in force: %q", name, list)
+		}
+	}
+	for _, name := range []string{"network namespace", "process namespace"} {
+		if at.contained && slices.Contains(list, name) {
+			t.Errorf("%q is claimed where there can be none", name)
+		}
+		if !at.contained && !slices.Contains(list, name) && namespacesHere(at) {
+			t.Errorf("%q is not in force: %q", name, list)
+		}
+	}
+}
+
+// namespacesHere reports whether a user can make namespaces on this machine, by another program's word.
+func namespacesHere(at spot) bool {
+	cmd := exec.Command("unshare", "--net", "--pid", "--ipc", "--fork", "true")
+	if at.user != 0 {
+		cmd = exec.Command("unshare", "--user", "--net", "--pid", "--ipc", "--fork", "true")
+	}
+	if at.user != uint32(os.Getuid()) {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: at.user, Gid: at.user}}
+	}
+	return cmd.Run() == nil
+}
+
+// TestSandboxRequiredRefuses takes one part away: the child is ended before it gets its request.
+func TestSandboxRequiredRefuses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	at := spot{name: "self", user: uint32(os.Getuid())}
+	a := w.try(t, at, tryOrder{Mode: sandboxRequired, Open: true})
+	if !strings.HasPrefix(a.Fault, "sandbox: ") || !strings.Contains(a.Fault, "the parent is not hidden") {
+		t.Errorf("got %q", a.Fault)
+	}
+	if a := w.try(t, at, tryOrder{Mode: sandboxPreferred, Open: true}); a.Fault != "" || len(a.Report.Faults) == 0 || slices.Contains(a.Report.InForce, "hidden parent") {
+		t.Errorf("preferred: %q, %+v", a.Fault, a.Report)
+	}
+}
+
+// TestSandboxFaults takes each part away from a report.
+func TestSandboxFaults(t *testing.T) {
+	whole := func() sandbox.Report {
+		return sandbox.Report{NoNewPrivs: true, Filter: true, NoCore: true, Tries: map[string]string{sandbox.TryTCP: "denied: x"}}
+	}
+	if f := whole().Faults(true); len(f) > 0 {
+		t.Errorf("faults %q", f)
+	}
+	for name, spoil := range map[string]func(*sandbox.Report){
+		"no_new_privs": func(r *sandbox.Report) { r.NoNewPrivs = false },
+		"filter":       func(r *sandbox.Report) { r.Filter = false },
+		"core":         func(r *sandbox.Report) { r.NoCore = false },
+		"tcp socket":   func(r *sandbox.Report) { r.Tries[sandbox.TryTCP] = "possible" },
+		"tried":        func(r *sandbox.Report) { r.Tries = nil },
+		"environment":  func(r *sandbox.Report) { r.Leaks = []string{"VEIL_S3_SECRET"} },
+		"broke":        func(r *sandbox.Report) { r.Fault = "it broke" },
+	} {
+		r := whole()
+		spoil(&r)
+		if f := r.Faults(true); len(f) != 1 || !strings.Contains(f[0], name) {
+			t.Errorf("%s: faults %q", name, f)
+		}
+		err := (&confinement{mode: sandboxRequired}).judge(started{hidden: true}.read(r))
+		if f := pipeline.AsFailure(err); err == nil || f.Code != codeSandbox || f.Exit != pipeline.ExitFailed {
+			t.Errorf("%s: judged %v", name, err)
+		}
+		if err := (&confinement{mode: sandboxPreferred}).judge(started{hidden: true}.read(r)); err != nil {
+			t.Errorf("%s: preferred refused: %v", name, err)
+		}
+	}
+	if (*confinement)(nil).way() != sandboxRequired || (&confinement{}).way() != sandboxRequired {
+		t.Error("what nobody chose is not the strict way")
+	}
+}
+
+// reachOut tries, inside a stage, to do something to each named file.
+func reachOut(files []string) []pipeline.Check {
+	var list []pipeline.Check
+	note := func(name, path string, err error) {
+		c := pipeline.Check{Name: name + " " + filepath.Base(path), Result: "done"}
+		if err != nil {
+			c.Result = "denied"
+		}
+		list = append(list, c)
+	}
+	for _, path := range files {
+		f, err := os.Open(path)
+		note("read", path, err)
+		f.Close()
+		f, err = os.OpenFile(path, os.O_WRONLY, 0)
+		note("write", path, err)
+		f.Close()
+		f, err = os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY, 0o600)
+		note("make beside", path, err)
+		f.Close()
+		note("rename", path, errors.Join(os.Rename(path, path+".moved"), os.Rename(path+".moved", path)))
+		note("mode", path, os.Chmod(path, 0o640))
+	}
+	return list
+}
+
+// TestStageReachesItsFilesOnly has a verify stage reach for its inputs, its output and somebody else's file.
+func TestStageReachesItsFilesOnly(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{sandboxRequired, sandboxOff} {
+		dir := t.TempDir()
+		path := func(name string) string { return filepath.Join(dir, name) }
+		for _, name := range []string{"derivative", "plan", "extra", "other"} {
+			if err := os.WriteFile(path(name), []byte("x"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		clip := path("clip")
+		if err := os.WriteFile(clip, []byte(strings.Join([]string{"reach", clip, path("derivative"), path("plan"), path("extra"), path("other")}, " ")+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := isolated{name: "fakeveil", confine: &confinement{mode: mode}}
+		res, err := s.Verify(t.Context(), pipeline.VerifyRequest{In: clip, Out: path("derivative"), Plan: path("plan"), ExtraOut: path("extra")}, nil)
+		if err != nil {
+			t.Fatal(mode, err)
+		}
+		for _, c := range res.Checks {
+			want := "done"
+			if mode == sandboxRequired {
+				want = "denied"
+				if c.Name == "write extra" || strings.HasPrefix(c.Name, "read ") && c.Name != "read other" {
+					want = "done"
+				}
+			}
+			if c.Result != want {
+				t.Errorf("%s: %q is %s", mode, c.Name, c.Result)
+			}
+		}
+		if len(res.Checks) != 25 {
+			t.Errorf("%d checks", len(res.Checks))
+		}
+	}
+}
+
+// TestRulesNameEveryPath sets every string of every request and looks for those that no rule names.
+func TestRulesNameEveryPath(t *testing.T) {
+	noPaths := []string{"SHA256", "Build", "Engine", "Scratch"}
+	for _, empty := range []any{&pipeline.AnalyzeRequest{}, &pipeline.RenderRequest{}, &pipeline.VerifyRequest{}, &sheetRequest{}, &probeRequest{},
+		&enginesRequest{}, &nothingRequest{}} {
+		var set []string
+		var fill func(v reflect.Value, name string)
+		fill = func(v reflect.Value, name string) {
+			switch {
+			case v.Kind() == reflect.Struct && v.Type().Name() != "Policy":
+				for i := range v.NumField() {
+					fill(v.Field(i), v.Type().Field(i).Name)
+				}
+			case v.Kind() == reflect.String && !slices.Contains(noPaths, name) && !(name == "PNG"):
+				path := "/" + name
+				v.SetString(path)
+				set = append(set, path)
+			}
+		}
+		v := reflect.ValueOf(empty).Elem()
+		fill(v, "")
+		list, err := rulesFor(v.Interface())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range set {
+			if !slices.ContainsFunc(list, func(r sandbox.Rule) bool { return r.Path == path }) {
+				t.Errorf("%T: no rule for %s", empty, path)
+			}
+		}
+		for _, r := range list {
+			if strings.HasSuffix(r.Path, "Out") != (r.Access == sandbox.Write) && slices.Contains(set, r.Path) && r.Path != "/Audio" &&
+				r.Path != "/Out" && r.Access != sandbox.Own && r.Access != sandbox.Run {
+				t.Errorf("%T: %s has access %d", empty, r.Path, r.Access)
+			}
+		}
+	}
+	if _, err := rulesFor(struct{}{}); err == nil {
+		t.Error("a request that nobody knows has rules")
+	}
+}
+
+// TestSandboxedRedact runs the whole pipeline in every place, and kills one run half-way: no process stays.
+func TestSandboxedRedact(t *testing.T) {
+	t.Parallel()
+	weights := needWeights(t)
+	w := newWorld(t)
+	if err := errors.Join(os.Mkdir(w.path("weights"), 0o755), os.Chmod(w.path("weights"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	files, _ := filepath.Glob(filepath.Join(weights, "*"))
+	for _, f := range files {
+		w.copy(t, f, filepath.Join("weights", filepath.Base(f)), 0o644)
+	}
+	if out, err := exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=160x120:rate=5:duration=1", "-f", "lavfi", "-i", "sine=d=1",
+		"-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", w.path("clip.mp4")).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if err := os.Chmod(w.path("clip.mp4"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for n, at := range places(t) {
+		if err := os.MkdirAll(w.path(at.name), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		_ = os.Chmod(w.path(at.name), 0o777)
+		args := []string{"redact", "clip.mp4", "-o", w.path(at.name + "/out.mp4"), "--report", w.path(at.name + "/report.json"), "--audio", "keep",
+			"--effort", "fast", "--models", w.path("weights"), "--sandbox", "required", "--contact-sheet", w.path(at.name + "/sheet.png")}
+		out, err := w.command(t, at, "veil", args...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v: %s", at.name, err, out)
+		}
+		var r pipeline.Report
+		b, _ := os.ReadFile(w.path(at.name + "/report.json"))
+		if err := json.Unmarshal(b, &r); err != nil || r.State != pipeline.Released {
+			t.Fatalf("%s: %v: %.300s", at.name, err, b)
+		}
+		w.inForce(t, at, r.Sandbox)
+		if left, _ := filepath.Glob(w.path(at.name + "/.*")); len(left) > 0 {
+			t.Errorf("%s: %q is left", at.name, left)
+		}
+		if n < 2 && len(places(t)) > 2 {
+			continue
+		}
+		w.kill(t, at, args)
+	}
+}
+
+// kill ends a run with SIGKILL once it has children, and waits for them to go.
+func (w *world) kill(t *testing.T, at spot, args []string) {
+	t.Helper()
+	cmd := w.command(t, at, "veil", args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(30 * time.Second)
+	for len(w.processes()) < 3 && time.Now().Before(deadline) { // veil, its stage, and a program of that
+		time.Sleep(5 * time.Millisecond)
+	}
+	if n := len(w.processes()); n < 3 {
+		t.Errorf("%s: only %d processes were met alive", at.name, n)
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	for deadline := time.Now().Add(10 * time.Second); len(w.processes()) > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: processes %q are left", at.name, w.processes())
+		}
+	}
+}
+
+// processes lists those that work in the world's folder.
+func (w *world) processes() []string {
+	var found []string
+	all, _ := filepath.Glob("/proc/[0-9]*/cwd")
+	for _, link := range all {
+		if cwd, _ := os.Readlink(link); strings.HasPrefix(cwd, w.dir) {
+			found = append(found, filepath.Base(filepath.Dir(link)))
+		}
+	}
+	return found
+}
