@@ -4,8 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -86,14 +86,13 @@ func (s *Server) MakeBucket(name string, versions bool) {
 // Keys are credentials of one account.
 type Keys struct{ Access, Secret, Token string }
 
-// Reader makes an account that may only read a bucket, the way an operator of that server does.
-func (s *Server) Reader(bucket string) Keys {
+// Account makes an account that may do what a policy says and nothing else, the way an operator of that server does. The
+// policy is that of a user; bucket is the one that it speaks of.
+func (s *Server) Account(bucket, policy string) Keys {
 	s.t.Helper()
 	if s.Name == versitygw.name {
-		return s.versityReader(bucket)
+		return s.versityAccount(bucket, policy)
 	}
-	policy := fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": %s, "Resource": %s}]}`,
-		readActions, resources(bucket))
 	creds, err := credentials.NewSTSAssumeRole(s.Endpoint, credentials.STSAssumeRoleOptions{AccessKey: s.AccessKey,
 		SecretKey: s.SecretKey, Policy: policy, Location: "us-east-1", DurationSeconds: 3600})
 	if err != nil {
@@ -108,24 +107,28 @@ func (s *Server) Reader(bucket string) Keys {
 	return Keys{v.AccessKeyID, v.SecretAccessKey, v.SessionToken}
 }
 
-// readActions are what docs/store.md gives to the credentials for sources.
-const readActions = `["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:GetBucketLocation"]`
-
-func resources(bucket string) string {
-	return fmt.Sprintf(`["arn:aws:s3:::%s", "arn:aws:s3:::%s/*"]`, bucket, bucket)
-}
-
-func (s *Server) versityReader(bucket string) Keys {
+// versityAccount makes a user, and names it in the policy of the bucket: versitygw has no policies of users.
+func (s *Server) versityAccount(bucket, policy string) Keys {
 	s.t.Helper()
-	k := Keys{Access: "reader-of-" + bucket, Secret: "reader-secret-4711"}
-	s.Command("admin", "--access", s.AccessKey, "--secret", s.SecretKey, "--endpoint-url", s.Endpoint, "--allow-insecure",
-		"create-user", "--access", k.Access, "--secret", k.Secret, "--role", "user")
-	policy := fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": [%q]},
-		"Action": ["s3:GetObject", "s3:GetObjectVersion"], "Resource": "arn:aws:s3:::%s/*"}, {"Effect": "Allow",
-		"Principal": {"AWS": [%q]}, "Action": ["s3:ListBucket", "s3:GetBucketLocation"], "Resource": "arn:aws:s3:::%s"}]}`,
-		k.Access, bucket, k.Access, bucket)
-	if err := s.Client().SetBucketPolicy(s.t.Context(), bucket, policy); err != nil {
+	k := Keys{Access: "account-of-" + bucket, Secret: "account-secret-4711"}
+	args := []string{"admin", "--access", s.AccessKey, "--secret", s.SecretKey, "--endpoint-url", s.Endpoint, "--allow-insecure"}
+	s.Command(append(args, "create-user", "--access", k.Access, "--secret", k.Secret, "--role", "user")...)
+	var doc struct {
+		Version   string
+		Statement []map[string]any
+	}
+	if err := json.Unmarshal([]byte(policy), &doc); err != nil {
 		s.t.Fatal(err)
+	}
+	for _, statement := range doc.Statement {
+		statement["Principal"] = map[string]any{"AWS": []string{k.Access}}
+	}
+	full, err := json.Marshal(doc)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.Client().SetBucketPolicy(s.t.Context(), bucket, string(full)); err != nil {
+		s.t.Fatalf("set policy %s: %v", full, err)
 	}
 	return k
 }
