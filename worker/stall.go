@@ -57,7 +57,9 @@ type stageTimer struct {
 	since time.Time
 }
 
-func newStageTimer(t *task) *stageTimer { return &stageTimer{task: t, begun: time.Now(), since: time.Now()} }
+func newStageTimer(t *task) *stageTimer {
+	return &stageTimer{task: t, begun: time.Now(), since: time.Now()}
+}
 
 func (s *stageTimer) event(e pipeline.Event) {
 	if e.Stage != s.stage {
