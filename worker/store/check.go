@@ -35,7 +35,7 @@ func probe(ctx context.Context, s Store, create creator) (encryption string, err
 	defer func() {
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		err = errors.Join(err, sweepProbe(clean, s, prefix))
+		err = both(err, sweepProbe(clean, s, prefix))
 	}()
 	for i := range probeKeys {
 		if err := race(ctx, s, fmt.Sprintf("%srace-%d", prefix, i), create); err != nil {

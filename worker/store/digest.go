@@ -71,6 +71,22 @@ func ended(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// either is the first of two errors, for checks of which one fault is enough.
+func either(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// both tells two errors in one line.
+func both(a, b error) error {
+	if a == nil || b == nil {
+		return either(a, b)
+	}
+	return fmt.Errorf("%w; and then: %w", a, b)
+}
+
 // bounded keeps what is written, up to a limit.
 type bounded struct {
 	data  []byte

@@ -281,7 +281,7 @@ func (c *s3Client) list(ctx context.Context, bucket, prefix, trim string) iter.S
 
 // Stat describes an object of a bucket.
 func (s *s3Source) Stat(ctx context.Context, bucket, key, version string) (Object, error) {
-	if err := errors.Join(checkBucket(bucket), checkForeignKey(key)); err != nil {
+	if err := either(checkBucket(bucket), checkForeignKey(key)); err != nil {
 		return Object{}, err
 	}
 	return s.client.stat(ctx, bucket, key, version)
@@ -289,7 +289,7 @@ func (s *s3Source) Stat(ctx context.Context, bucket, key, version string) (Objec
 
 // Fetch streams an object of a bucket.
 func (s *s3Source) Fetch(ctx context.Context, bucket, key, version string, w io.Writer) (Object, error) {
-	if err := errors.Join(checkBucket(bucket), checkForeignKey(key)); err != nil {
+	if err := either(checkBucket(bucket), checkForeignKey(key)); err != nil {
 		return Object{}, err
 	}
 	return s.client.fetch(ctx, place{bucket, key, version}, w)

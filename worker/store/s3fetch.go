@@ -75,7 +75,7 @@ func (t *transfer) connect(ctx context.Context, buf []byte) error {
 			return nil // it broke after the last byte
 		}
 		opts.VersionID = t.object.Version
-		if err := errors.Join(opts.SetRange(t.to.n, t.object.Size-1), opts.SetMatchETag(t.object.ETag)); err != nil {
+		if err := either(opts.SetRange(t.to.n, t.object.Size-1), opts.SetMatchETag(t.object.ETag)); err != nil {
 			return err
 		}
 	}

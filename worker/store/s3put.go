@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -12,7 +11,6 @@ import (
 	"io"
 	"iter"
 	"net/http"
-	"strconv"
 	"time"
 
 	minio "github.com/minio/minio-go/v7"
@@ -300,113 +298,7 @@ func (s *s3Store) readBack(ctx context.Context, verb string, w written) (Object,
 func (s *s3Store) readBackOurs(ctx context.Context, verb string, w written) (Object, error) {
 	o, err := s.readBack(ctx, verb, w)
 	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrUnsafe) {
-		err = errors.Join(err, s.removeVersion(context.WithoutCancel(ctx), w.key, w.version))
+		err = both(err, s.removeVersion(context.WithoutCancel(ctx), w.key, w.version))
 	}
 	return o, err
-}
-
-// Create writes where the key is free. A lost answer shows as our own refusal when it is sent again: the bytes tell.
-func (s *s3Store) Create(ctx context.Context, key string, data []byte, contentType string) (Object, error) {
-	won, err := s.create(ctx, key, data, contentType)
-	if err != nil {
-		return Object{}, err
-	}
-	o, err := s.readBack(ctx, "create "+key, written{key: key, size: int64(len(data)), sha256: digestOf(data)})
-	if errors.Is(err, ErrUnsafe) && won {
-		err = errors.Join(err, s.removeVersion(context.WithoutCancel(ctx), key, ""))
-	}
-	if errors.Is(err, ErrDamaged) && !won {
-		return Object{}, fmt.Errorf("create %s: %w", key, ErrExists)
-	}
-	return o, err
-}
-
-// create reports whether the store took the bytes, by one request: in parts the condition would be lost.
-func (s *s3Store) create(ctx context.Context, key string, data []byte, contentType string) (won bool, err error) {
-	if err := checkKey(key); err != nil {
-		return false, err
-	}
-	if len(data) > createLimit {
-		return false, fmt.Errorf("create %s: %d bytes are more than %d", key, len(data), createLimit)
-	}
-	sum := sha256.Sum256(data)
-	opts := s.options(contentType, map[string]string{checksumSHA: base64.StdEncoding.EncodeToString(sum[:])})
-	opts.SetMatchETagExcept("*")
-	err = s.client.again(ctx, func() error {
-		_, err := s.client.api.PutObject(ctx, s.bucket, s.full(key), bytes.NewReader(data), int64(len(data)), "",
-			hex.EncodeToString(sum[:]), opts)
-		var resp minio.ErrorResponse
-		switch {
-		case errors.As(err, &resp) && (isTaken(resp) || resp.Code == "ObjectAlreadyExists"):
-			won = false
-			return nil
-		case errors.As(err, &resp) && resp.Code == "ConditionalRequestConflict": // another is at it: ask again
-			return fmt.Errorf("create %s: %w: another writes the same key", key, ErrUnavailable)
-		}
-		won = err == nil
-		return s.putError(ctx, "create "+key, err)
-	})
-	return won && err == nil, err
-}
-
-// Copy lets the store copy, in pieces where that takes long, and reads the copy back.
-func (s *s3Store) Copy(ctx context.Context, from, to, sha256 string) (Object, error) {
-	if err := errors.Join(checkKey(from), checkKey(to)); err != nil {
-		return Object{}, err
-	}
-	verb := "copy to " + to
-	var src minio.ObjectInfo
-	if err := s.client.again(ctx, func() (err error) {
-		src, err = s.client.api.StatObject(ctx, s.bucket, s.full(from), minio.StatObjectOptions{})
-		return s3Error(ctx, verb, err)
-	}); err != nil {
-		return Object{}, err
-	}
-	// Another worker may have been here: what is right already is not replaced.
-	if there, err := s.Stat(ctx, to); err == nil && there.Size == src.Size && sha256 != "" {
-		if o, err := s.readBack(ctx, verb, written{key: to, size: src.Size, sha256: sha256}); err == nil {
-			return o, nil
-		}
-	}
-	var version string
-	var err error
-	if src.Size <= copyParts*s.partSize {
-		version, err = s.copyWhole(ctx, from, to, src)
-	} else {
-		version, err = s.copyParts(ctx, from, to, src)
-	}
-	if err != nil {
-		return Object{}, err
-	}
-	return s.readBackOurs(ctx, verb, written{key: to, version: version, size: src.Size, sha256: sha256})
-}
-
-func (s *s3Store) copyWhole(ctx context.Context, from, to string, src minio.ObjectInfo) (version string, err error) {
-	err = s.client.again(ctx, func() error {
-		info, err := s.client.api.Client.CopyObject(slowly(ctx),
-			minio.CopyDestOptions{Bucket: s.bucket, Object: s.full(to), Encryption: s.sse},
-			minio.CopySrcOptions{Bucket: s.bucket, Object: s.full(from), VersionID: src.VersionID, MatchETag: src.ETag})
-		version = info.VersionID
-		return s.putError(ctx, "copy to "+to, err)
-	})
-	return version, err
-}
-
-func (s *s3Store) copyParts(ctx context.Context, from, to string, src minio.ObjectInfo) (string, error) {
-	size := max(copyParts*s.partSize, (src.Size+maxParts-1)/maxParts)
-	match := map[string]string{"X-Amz-Copy-Source-If-Match": src.ETag}
-	return s.upload(ctx, "copy to "+to, upload{key: to, options: s.options(src.ContentType, nil),
-		parts: int((src.Size + size - 1) / size),
-		send: func(id string, i int) (done minio.CompletePart, err error) {
-			begin := int64(i) * size
-			err = s.client.again(ctx, func() error {
-				done, err = s.client.api.CopyObjectPart(slowly(ctx), s.bucket, s.full(from), s.bucket, s.full(to), id, i+1,
-					begin, min(size, src.Size-begin), match)
-				if err == nil && done.ETag == "" {
-					err = minio.ErrorResponse{Code: "NoETag" + strconv.Itoa(i), StatusCode: http.StatusInternalServerError}
-				}
-				return s3Error(ctx, "copy a part to "+to, err)
-			})
-			return done, err
-		}, ready: func() error { return nil }})
 }

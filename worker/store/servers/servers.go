@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"fmt"
 	"math/big"
 	"net"
 	"os"
@@ -230,5 +229,5 @@ func (s *Server) Command(args ...string) string {
 	if err != nil {
 		s.t.Fatalf("%s %v: %v: %s", s.Name, args, err, out)
 	}
-	return fmt.Sprintf("%s", out)
+	return string(out)
 }
