@@ -98,7 +98,7 @@ func (s *service) fetchJob(ctx context.Context, state jobs.State, w wanted, at p
 		if there {
 			return nil, failedf(codeExists, "choose another folder, or move it away", "%s is there and is something else", base(path))
 		}
-		fetched, err := s.fetchPart(ctx, p, at.mode(p.secret), path)
+		fetched, err := s.fetchPart(ctx, p, at, path)
 		if err != nil {
 			return nil, err
 		}
@@ -149,9 +149,8 @@ type part struct {
 }
 
 // fetchPart streams an object beside its final name. A run that was killed leaves it there for the next one to begin anew.
-func (s *service) fetchPart(ctx context.Context, p piece, mode os.FileMode, path string) (_ *part, err error) {
-	temp := filepath.Join(filepath.Dir(path), ".veil-"+filepath.Base(path)+".part")
-	f, err := os.OpenFile(temp, os.O_CREATE|os.O_RDWR, mode)
+func (s *service) fetchPart(ctx context.Context, p piece, at place, path string) (_ *part, err error) {
+	f, err := os.OpenFile(partName(path), os.O_CREATE|os.O_RDWR, at.mode(p.secret))
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", base(path), plain(err))
 	}
@@ -164,6 +163,9 @@ func (s *service) fetchPart(ctx context.Context, p piece, mode os.FileMode, path
 			t.discard()
 		}
 	}()
+	if at.shared != 0 {
+		_ = f.Chmod(at.shared) // a network file system may know no modes
+	}
 	if err := f.Truncate(0); err != nil {
 		return nil, fmt.Errorf("write %s: %w", base(path), plain(err))
 	}
@@ -178,6 +180,11 @@ func (s *service) fetchPart(ctx context.Context, p piece, mode os.FileMode, path
 		return nil, fmt.Errorf("write %s: %w", base(path), plain(err))
 	}
 	return t, nil
+}
+
+// partName is where a file lies before it is whole.
+func partName(path string) string {
+	return filepath.Join(filepath.Dir(path), ".veil-"+filepath.Base(path)+".part")
 }
 
 // publish gives the file its name, unless that is taken.

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"veil/worker/jobs"
+	"veil/worker/store"
+)
+
+// found is a clip as one look saw it. Two looks that agree on all of it saw the same bytes, as far as can be told.
+type found struct {
+	name  string // below the inbox, with slashes
+	size  int64
+	stamp string // time of the last change, version: whatever tells one content from the next
+}
+
+// inbox is where clips appear.
+type inbox interface {
+	// scan lists the clips that are there, and counts what is no video by its name.
+	scan(ctx context.Context) (clips []found, others int, err error)
+	// ready reports whether nobody writes to the clip and it can be read.
+	ready(f found) bool
+	// clip makes the job; the clip is the one that was found, or the error is errMoved.
+	clip(ctx context.Context, f found, template jobs.Job) (clipIn, error)
+	// moves reports whether clips are moved to where their answer is.
+	moves() bool
+}
+
+// errMoved says that a clip is no longer the one that was found.
+var errMoved = errors.New("the clip is another one by now")
+
+// folderInbox is a folder, often on another machine's disk: it is polled, as no event comes over SMB or NFS.
+type folderInbox struct{ dir string }
+
+func (b *folderInbox) moves() bool { return true }
+
+func (b *folderInbox) scan(ctx context.Context) (clips []found, others int, err error) {
+	err = filepath.WalkDir(b.dir, func(path string, d fs.DirEntry, err error) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			if path == b.dir {
+				return fmt.Errorf("look into folder: %w", plain(err))
+			}
+			return nil // gone meanwhile, or not for us: the next look tells
+		}
+		rel, relErr := filepath.Rel(b.dir, path)
+		if relErr != nil || rel == "." {
+			return relErr
+		}
+		if strings.HasPrefix(d.Name(), ".") || d.IsDir() && slices.Contains([]string{boxDone, boxHeld, boxFailed}, rel) {
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if d.IsDir() {
+			return nil
+		}
+		info, err := d.Info()
+		if err != nil {
+			return nil
+		}
+		if !info.Mode().IsRegular() || !slices.Contains(videoExtensions, extension(d.Name())) {
+			others++
+			return nil
+		}
+		clips = append(clips, foundFile(filepath.ToSlash(rel), info))
+		return nil
+	})
+	return clips, others, err
+}
+
+// foundFile is what a look at a file tells.
+func foundFile(name string, info fs.FileInfo) found {
+	return found{name: name, size: info.Size(), stamp: fmt.Sprint(info.ModTime().UnixNano())}
+}
+
+// lookFile looks at one file again; false where it is not, or not any more, a regular file.
+func lookFile(path, name string) (found, bool) {
+	info, err := os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return found{}, false
+	}
+	return foundFile(name, info), true
+}
+
+// ready opens the file and asks for a read lease, which the kernel refuses while anybody has it open for writing. Where there
+// are no leases the size and time of several looks must do.
+func (b *folderInbox) ready(f found) bool {
+	file, err := os.Open(filepath.Join(b.dir, filepath.FromSlash(f.name)))
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	_, err = unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_RDLCK)
+	if err == nil {
+		_, _ = unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
+	}
+	return !errors.Is(err, unix.EAGAIN)
+}
+
+func (b *folderInbox) clip(ctx context.Context, f found, template jobs.Job) (clipIn, error) {
+	path := filepath.Join(b.dir, filepath.FromSlash(f.name))
+	c, err := localClip(ctx, path, template, nil)
+	if now, ok := lookFile(path, f.name); !ok || now != f {
+		return clipIn{}, errMoved
+	}
+	return c, err
+}
+
+// bucketInbox is a prefix of a bucket. It is only read.
+type bucketInbox struct {
+	s      *service
+	bucket string
+	prefix string
+}
+
+func (b *bucketInbox) moves() bool { return false }
+
+func (b *bucketInbox) scan(ctx context.Context) (clips []found, others int, err error) {
+	for o, err := range b.s.source.List(ctx, b.bucket, b.prefix) {
+		if err != nil {
+			return nil, 0, err
+		}
+		name := strings.TrimPrefix(o.Key, b.prefix)
+		if !filepath.IsLocal(name) || !slices.Contains(videoExtensions, extension(name)) {
+			others++
+			continue
+		}
+		clips = append(clips, foundObject(name, o))
+	}
+	return clips, others, nil
+}
+
+func foundObject(name string, o store.Object) found {
+	return found{name: name, size: o.Size, stamp: o.ETag + " " + fmt.Sprint(o.Time.UnixNano())}
+}
+
+func (b *bucketInbox) ready(found) bool { return true }
+
+func (b *bucketInbox) clip(ctx context.Context, f found, template jobs.Job) (clipIn, error) {
+	o, err := b.s.source.Stat(ctx, b.bucket, b.prefix+f.name, "")
+	if errors.Is(err, store.ErrNotFound) {
+		return clipIn{}, errMoved
+	}
+	if err != nil {
+		return clipIn{}, err
+	}
+	o.Key = b.prefix + f.name
+	if o.Size != f.size {
+		return clipIn{}, errMoved
+	}
+	return bucketClip(template, b.bucket, o)
+}
