@@ -44,6 +44,7 @@ type grammar struct {
 	Withdraw withdrawCmd `cmd:"" group:"queue" help:"Take a release back."`
 	Watch    watchCmd    `cmd:"" group:"queue" help:"Hand in what appears in a folder or a bucket, and bring the answers."`
 	Dead     deadCmd     `cmd:"" group:"queue" help:"The dead letters: list, show, requeue, drop."`
+	Case     caseCmd     `cmd:"" group:"queue" help:"Write the page of a case: what became of each clip."`
 	Stage    stageCmd    `cmd:"" hidden:"" help:"Run one stage for a parent process."`
 }
 
