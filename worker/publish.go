@@ -28,7 +28,19 @@ func (w *worker) publish(ctx context.Context, a *jobs.Attempt) error {
 	if r.Outcome != jobs.Released {
 		return nil // it stays where it is, and restricted
 	}
-	to := store.ReleasePrefix(s.ID, r.Generation)
+	if err := errors.Join(w.release(ctx, a, m), w.undoLate(ctx, a)); err != nil {
+		return err
+	}
+	took := time.Since(start)
+	w.meters.stage("publish", took)
+	w.log.Info("stage", "job_id", s.ID, "attempt", s.Attempts, "stage", "publish", "duration", took.Round(time.Millisecond).String())
+	return nil
+}
+
+// release copies what goes out, and puts the manifest m last.
+func (w *worker) release(ctx context.Context, a *jobs.Attempt, m []byte) error {
+	r, s := a.Result(), a.State()
+	prefix, to := store.AttemptPrefix(s.ID, r.Generation, r.Epoch), store.ReleasePrefix(s.ID, r.Generation)
 	for _, c := range []struct{ piece, name string }{
 		{pieceDerivative, store.DerivativeName(a.Job().DerivativeName())}, {pieceReport, store.ReportName},
 	} {
@@ -42,12 +54,6 @@ func (w *worker) publish(ctx context.Context, a *jobs.Attempt) error {
 		}
 		return fmt.Errorf("put manifest: %w", err)
 	}
-	if err := w.undoLate(ctx, a); err != nil {
-		return err
-	}
-	took := time.Since(start)
-	w.meters.stage("publish", took)
-	w.log.Info("stage", "job_id", s.ID, "attempt", s.Attempts, "stage", "publish", "duration", took.Round(time.Millisecond).String())
 	return nil
 }
 
@@ -67,8 +73,11 @@ func (w *worker) lasting(ctx context.Context, key, sha256 string, err error) err
 	return err
 }
 
-// undoLate takes back what a worker put that had slept while another published the same and a person withdrew it.
+// undoLate takes back what a worker put that had slept while another published the same and a person withdrew it. It does so
+// even after the attempt's context has ended, which is how the worker hears of it.
 func (w *worker) undoLate(ctx context.Context, a *jobs.Attempt) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepLimit)
+	defer cancel()
 	s, err := w.service.queue.State(ctx, a.Job().ID)
 	if errors.Is(err, jobs.ErrNotFound) {
 		return jobs.ErrEpochLost
