@@ -61,7 +61,7 @@ func pipelineCodes(t *testing.T) map[string]int {
 
 func TestFailuresPageTellsEveryCode(t *testing.T) {
 	want := pipelineCodes(t)
-	for _, code := range []string{codeCrashed, codeExists, codeBusy, codeModels, codeSetup,
+	for _, code := range []string{codeCrashed, codeExists, codeBusy, codeModels, codeSandbox, codeSetup,
 		codeQueue, codeQueueAccess, codeStore, codeStoreAccess, codeSourceMissing, codeTooLarge, codeStalled, codeNoPlan, codeStoreUnsafe} {
 		want[code] = pipeline.ExitFailed
 	}

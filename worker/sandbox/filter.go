@@ -55,6 +55,8 @@ var denied = []uint32{
 	// files beyond what Landlock looks at: lengths (before its third version), owners, modes, times, attributes
 	unix.SYS_TRUNCATE, unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2, unix.SYS_FCHOWN, unix.SYS_FCHOWNAT, unix.SYS_UTIMENSAT,
 	unix.SYS_SETXATTR, unix.SYS_LSETXATTR, unix.SYS_FSETXATTR, unix.SYS_REMOVEXATTR, unix.SYS_LREMOVEXATTR, unix.SYS_FREMOVEXATTR,
+	// names that appear in folders whose contents must not be read
+	unix.SYS_INOTIFY_INIT1, unix.SYS_INOTIFY_ADD_WATCH,
 	// a way out of the session by which the parent finds the tree
 	unix.SYS_SETSID,
 }

@@ -11,9 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keptCapability is the only one that root's children keep: root reads clips that belong to others.
-const keptCapability = unix.CAP_DAC_READ_SEARCH
-
 // Thread is an operating system thread that gives up rights so that what is started on it is born without them. It is used
 // for one child, and ends with Close: a thread cannot be given its rights back.
 type Thread struct {
@@ -69,18 +66,34 @@ func (t *Thread) restrict(rules []Rule) error {
 	return restrictThread(fd)
 }
 
-// dropCapabilities sees to it that whatever this thread executes has no capability but one. The bounding set goes first,
-// where this thread may touch it: the effective ones are still needed to make namespaces. Where it may not touch it, it may
-// not make namespaces either, and no_new_privs keeps a program from getting what this thread has given up.
+// kept is the capability that root's children keep, of those that this thread has: root reads clips that belong to others.
+// Containers often grant the second of the two only; what it adds, writing, Landlock takes away.
+func kept(permitted uint32) uint32 {
+	for _, c := range []uint{unix.CAP_DAC_READ_SEARCH, unix.CAP_DAC_OVERRIDE} {
+		if permitted&(1<<c) != 0 {
+			return 1 << c
+		}
+	}
+	return 0
+}
+
+// dropCapabilities sees to it that whatever this thread executes has at most the kept capability. The bounding set goes
+// first, where this thread may touch it: the effective ones are still needed to make namespaces. Where it may not touch it, it
+// may not make namespaces either, and no_new_privs keeps a program from getting what this thread has given up.
 func dropCapabilities() error {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var have [2]unix.CapUserData
+	if err := unix.Capget(&head, &have[0]); err != nil {
+		return fmt.Errorf("read capabilities: %w", err)
+	}
+	keep := kept(have[0].Permitted)
 	bounded := true
-	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
-		if c == keptCapability {
+	for c := uintptr(0); c <= unix.CAP_LAST_CAP && bounded; c++ {
+		if c < 32 && keep == 1<<c {
 			continue
 		}
 		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil && !errors.Is(err, unix.EINVAL) {
 			bounded = false
-			break
 		}
 	}
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil && !errors.Is(err, unix.EINVAL) {
@@ -89,12 +102,6 @@ func dropCapabilities() error {
 	if bounded {
 		return nil
 	}
-	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var have [2]unix.CapUserData
-	if err := unix.Capget(&head, &have[0]); err != nil {
-		return fmt.Errorf("read capabilities: %w", err)
-	}
-	keep := have[0].Permitted & (1 << keptCapability)
 	less := [2]unix.CapUserData{{Effective: keep, Permitted: keep}}
 	if err := unix.Capset(&head, &less[0]); err != nil {
 		return fmt.Errorf("drop capabilities: %w", err)
