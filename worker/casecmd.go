@@ -202,12 +202,13 @@ func noFormula(cell string) string {
 		s = strings.TrimLeft(s, " \t\r\n\u00a0\"'")
 		return strings.IndexAny(s, "=+-@|%\uff1d\uff0b\uff0d\uff20\u2212") == 0
 	}
-	if starts(cell) {
-		return "'" + cell
-	}
 	split := func(r rune) bool { return strings.ContainsRune(";,\t\r\n", r) }
-	if slices.ContainsFunc(strings.FieldsFunc(cell, split), starts) {
+	parts := strings.FieldsFunc(cell, split)
+	switch {
+	case len(parts) > 1 && slices.ContainsFunc(parts[1:], starts):
 		return "'" + strings.NewReplacer(";", " ", ",", " ", "\t", " ", "\n", " ", "\r", " ").Replace(cell)
+	case starts(cell):
+		return "'" + cell
 	}
 	return cell
 }

@@ -20,6 +20,7 @@ import (
 	"veil/pipeline"
 	"veil/pipeline/decide"
 	"veil/pipeline/media"
+	"veil/worker/jobs"
 )
 
 // exits maps the names of package pipeline's exit codes.
@@ -64,6 +65,10 @@ func TestFailuresPageTellsEveryCode(t *testing.T) {
 	for _, code := range []string{codeCrashed, codeExists, codeBusy, codeModels, codeSandbox, codeSetup,
 		codeQueue, codeQueueAccess, codeStore, codeStoreAccess, codeSourceMissing, codeTooLarge, codeStalled, codeNoPlan, codeStoreUnsafe} {
 		want[code] = pipeline.ExitFailed
+	}
+	for _, code := range []string{codeConflict, codeNoJob, codePhase, codeUnanswered, codeHeld, codeWithdrawn, codeRejected, codeDigest,
+		jobs.CodeWorkerDied, jobs.CodeUnreadable} {
+		want[code] = causes[code].exit
 	}
 	page, err := os.ReadFile(filepath.Join("..", "docs", "failures.md"))
 	if err != nil {

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"veil/worker/jobs"
+)
+
+// TestEveryCodeHasWords: each code of docs/failures.md has cause and remedy in both languages, with the page's exit code.
+func TestEveryCodeHasWords(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "failures.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ([0-9]) \\|").FindAllStringSubmatch(string(page), -1) {
+		told[m[1]] = true
+		c, ok := causes[m[1]]
+		if !ok {
+			t.Errorf("%s has no words", m[1])
+			continue
+		}
+		if exit, _ := strconv.Atoi(m[2]); exit != c.exit {
+			t.Errorf("%s ends with %d, the page says %d", m[1], c.exit, exit)
+		}
+		for _, w := range []wording{c.en, c.de} {
+			if len(w.cause) < 10 || len(w.remedy) < 10 || !strings.HasSuffix(w.cause, ".") || !strings.HasSuffix(w.remedy, ".") {
+				t.Errorf("%s is told as %q", m[1], w)
+			}
+		}
+		if c.en.cause == c.de.cause || c.en.remedy == c.de.remedy {
+			t.Errorf("%s is told in one language", m[1])
+		}
+	}
+	if len(told) < 30 {
+		t.Fatalf("the page tells only %d codes", len(told))
+	}
+	for code := range causes {
+		if !told[code] {
+			t.Errorf("docs/failures.md does not tell %s", code)
+		}
+	}
+}
+
+func TestEveryOutcomeHasWords(t *testing.T) {
+	for _, p := range jobs.Phases() {
+		o := outcomeOf(jobs.State{Phase: p, Code: "codec"})
+		if p == jobs.Released {
+			if o != (outcome{}) {
+				t.Errorf("released is %+v", o)
+			}
+			continue
+		}
+		if o.code == "" || o.cause == "" || o.remedy == "" || o.exit == 0 {
+			t.Errorf("%s is %+v", p, o)
+		}
+		note := noteText("a\nb", jobs.State{ID: "x", Phase: p, Code: "codec"})
+		if !strings.Contains(note, "Ursache: ") || !strings.Contains(note, "Cause: ") || strings.Contains(note, "a\nb") {
+			t.Errorf("the note of %s is %q", p, note)
+		}
+	}
+	if o := outcomeOf(jobs.State{Phase: jobs.Failed, Code: "of_a_newer_build"}); o.code != "of_a_newer_build" || o.exit != 1 || o.cause == "" {
+		t.Errorf("an unknown code is %+v", o)
+	}
+}
