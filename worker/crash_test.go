@@ -23,12 +23,22 @@ import (
 // kills itself at the moment that VEIL_TEST_DIE names.
 const (
 	envTestWorker = "VEIL_TEST_WORKER" // address of the queue, folders of store, sources and scratch
+	envTestDev    = "VEIL_TEST_DEV"    // the folder of a veil dev
 	envTestDie    = "VEIL_TEST_DIE"    // an operation of the store and the end of its key, or "stage NAME"
 )
 
 func init() {
 	if spec := os.Getenv(envTestWorker); spec != "" {
 		os.Exit(testWorker(strings.Split(spec, "\n")))
+	}
+	if len(os.Args) == 3 && os.Args[1] == "stage" && strings.HasSuffix(os.Args[0], ".test") { // not by a name that scripts call it by
+		// A child of such a process, whose environment is empty.
+		e := engineOf(&shopStages{note: func(string, string) {}})
+		e.inner = &shopStages{note: func(string, string) {}}
+		os.Exit(run(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, e))
+	}
+	if dir := os.Getenv(envTestDev); dir != "" {
+		os.Exit(testDev(dir))
 	}
 }
 
@@ -53,6 +63,14 @@ func testWorker(spec []string) int {
 		return 1
 	}
 	return 0
+}
+
+// testDev is veil dev with stages that obey the clip.
+func testDev(dir string) int {
+	e := engineOf(&shopStages{note: func(string, string) {}})
+	e.confine = &confinement{mode: sandboxOff}
+	os.Unsetenv(envTestDev) // not for the children
+	return run(context.Background(), []string{"dev", "--dir", dir, "--reserve", "1", "--sandbox", "off"}, streams{os.Stdin, io.Discard, os.Stderr}, e)
 }
 
 // dieAt ends this process as a power cut would, if it is told to at this moment.
