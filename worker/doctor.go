@@ -21,7 +21,7 @@ import (
 const leastScratch = 1 << 30
 
 // doctorCmd is `veil doctor`.
-type doctorCmd struct{}
+type doctorCmd struct{ serviceFlags }
 
 // health is what doctor found.
 type health struct {
@@ -34,7 +34,9 @@ type health struct {
 	Folder  string      `json:"models_folder,omitempty"`
 	Scratch string      `json:"scratch"`
 	// Sandbox is what a child found that it is denied.
-	Sandbox  *sandboxReport `json:"sandbox,omitempty"`
+	Sandbox *sandboxReport `json:"sandbox,omitempty"`
+	// Service is where queue and store are, without secrets.
+	Service  *serviceConfig `json:"service,omitempty"`
 	Free     uint64         `json:"scratch_free"` // bytes
 	Cores    int            `json:"cores"`
 	Memory   uint64         `json:"memory"` // bytes
@@ -62,7 +64,7 @@ type problem struct {
 }
 
 // Run looks at the machine and ends with exit 1 if anything needed is missing.
-func (doctorCmd) Run(ctx context.Context, a *app) error {
+func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 	h := &health{Build: build(), Cores: runtime.NumCPU(), Memory: memory(), Problems: []problem{}, Advice: []problem{}}
 	h.Engines.Asked = a.Engine
 	h.programs(ctx, a)
@@ -70,6 +72,7 @@ func (doctorCmd) Run(ctx context.Context, a *app) error {
 	h.scratch(a)
 	h.engines(ctx, a)
 	h.sandbox(ctx, a)
+	h.service(ctx, c.serviceFlags)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -233,6 +236,11 @@ func (a *app) printHealth(h *health) {
 	line("scratch", "%s, %s free", h.Scratch, size(h.Free))
 	if h.Sandbox != nil {
 		line("sandbox", "%s: %s", h.Sandbox.Mode, strings.Join(h.Sandbox.InForce, ", "))
+	}
+	if h.Service != nil {
+		for _, l := range h.Service.lines() {
+			line(l[0], "%s", l[1])
+		}
 	}
 	line("machine", "%d cores, %s of memory", h.Cores, size(h.Memory))
 	for _, p := range h.Advice {

@@ -255,7 +255,7 @@ func TestMetricsPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(families) < 15 {
+	if len(families) < 14 {
 		t.Fatalf("only %d metrics", len(families))
 	}
 	for _, f := range families {
