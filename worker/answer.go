@@ -24,7 +24,7 @@ type message struct {
 // replyTo is told of what comes before the end.
 type replyTo struct {
 	events func(pipeline.Event)
-	report func(sandbox.Report) error // an error ends the child
+	report func(sandbox.Report) error // what the answer must begin with, unless it is nil; an error ends the child
 }
 
 // reply is a child's whole answer.
@@ -57,6 +57,8 @@ func readReply(r io.Reader, to replyTo) reply {
 				return reply{err: err, refused: err}
 			}
 			to.report = nil
+		case to.report != nil:
+			return reply{err: errors.New("read answer: it begins without a word of its sandbox")}
 		case m.Event != nil:
 			if to.events != nil && sensible(*m.Event) {
 				to.events(*m.Event)

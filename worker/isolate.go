@@ -65,7 +65,7 @@ func (i isolated) run(ctx context.Context, c call) error {
 	}
 	answer := make(chan reply, 1)
 	go func() {
-		a := readReply(child.answer, replyTo{events: c.events, report: child.admit})
+		a := readReply(child.answer, replyTo{events: c.events, report: child.report()})
 		if a.err != nil {
 			child.Kill() // it talks nonsense, or is not confined
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"veil/pipeline"
+	"veil/worker/sandbox"
 )
 
 // clipThat writes a fake clip.
@@ -106,6 +107,15 @@ func TestReadReplyRefusesNonsense(t *testing.T) {
 		if a := readReply(strings.NewReader(text), replyTo{}); a.err == nil {
 			t.Errorf("%.40q was taken: %+v", text, a)
 		}
+	}
+	heard := replyTo{report: func(sandbox.Report) error { return nil }}
+	for _, text := range []string{`{"result":{}}`, `{"failure":{"code":"x","exit":1}}`, `{"sandbox":{}}` + "\n" + `{"sandbox":{}}`} {
+		if a := readReply(strings.NewReader(text), heard); a.err == nil {
+			t.Errorf("%.40q was taken: %+v", text, a)
+		}
+	}
+	if a := readReply(strings.NewReader(`{"sandbox":{}}`+"\n"+`{"result":{}}`), heard); a.err != nil || a.result == nil {
+		t.Errorf("a report and a result read as %+v", a)
 	}
 	if a := readReply(strings.NewReader(""), replyTo{}); a.err != nil || a.result != nil {
 		t.Errorf("nothing read as %+v", a)

@@ -304,7 +304,7 @@ func (fakeStages) Render(_ context.Context, r pipeline.RenderRequest, _ func(pip
 func (fakeStages) Verify(_ context.Context, r pipeline.VerifyRequest, _ func(pipeline.Event)) (pipeline.VerifyResult, error) {
 	words, err := order(r.In)
 	if len(words) > 0 && words[0] == "reach" {
-		return pipeline.VerifyResult{Checks: reachOut(words[1:len(words)-1])}, err
+		return pipeline.VerifyResult{Checks: reachOut(words[1 : len(words)-1])}, err
 	}
 	res := pipeline.VerifyResult{Checks: []pipeline.Check{{Name: "frames", Result: "passed"}}}
 	if len(words) > 0 && words[0] == "hold" {

@@ -87,10 +87,11 @@ func ruleset(abi int, rules []Rule) (fd int, err error) {
 	return fd, nil
 }
 
-// allow adds a rule. What a link points to is what is allowed.
+// allow adds a rule. What a link points to is what is allowed. What is not there, or out of this user's own reach, is left out:
+// the child then cannot touch it.
 func allow(set int, handled uint64, r Rule) error {
 	f, err := os.OpenFile(r.Path, unix.O_PATH|unix.O_CLOEXEC, 0)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.ENOTDIR) {
 		return nil
 	}
 	if err != nil {
