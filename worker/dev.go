@@ -154,7 +154,8 @@ func (h *devHouse) connect(ctx context.Context, o jobs.Options) (*service, error
 		return nil, queueFailure(err)
 	}
 	s := &service{nc: nc}
-	if _, err := jobs.Setup(ctx, nc, jobs.SetupOptions{}); err != nil {
+	made, err := jobs.Setup(ctx, nc, jobs.SetupOptions{})
+	if err != nil {
 		return nil, errors.Join(queueFailure(err), s.close())
 	}
 	if s.queue, err = jobs.Open(ctx, nc, o); err != nil {
@@ -163,6 +164,11 @@ func (h *devHouse) connect(ctx context.Context, o jobs.Options) (*service, error
 	f := serviceFlags{Store: filepath.Join(h.dir, devStore), SourceDir: filepath.Join(h.dir, devSources), Encryption: string(store.Off)}
 	if err := f.openStores(s); err != nil {
 		return nil, errors.Join(err, s.close())
+	}
+	if len(made.Created) > 0 { // a new folder, or the queue's files were lost
+		if _, err := s.rebuild(ctx); err != nil {
+			return nil, errors.Join(jobError("of the store", err), s.close())
+		}
 	}
 	return s, nil
 }

@@ -93,6 +93,27 @@ func TestDevIsKilledAndStartedAgain(t *testing.T) {
 	if err := third.Wait(); err != nil {
 		t.Errorf("veil dev ended with %v", err)
 	}
+	if err := os.RemoveAll(filepath.Join(dir, devNats)); err != nil {
+		t.Fatal(err)
+	}
+	fourth, _ := startDev(t, dir)
+	again, err := (&serviceFlags{Dir: dir}).connect(t.Context(), jobs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.close()
+	if back, err := again.queue.State(t.Context(), "after"); err != nil || back.Phase != jobs.Released || back.Epoch != state.Epoch {
+		t.Errorf("after the queue's files were lost: %+v %v", back, err)
+	}
+	if back, err := again.queue.State(t.Context(), "before"); err != nil || back.Phase.Final() && back.Phase != jobs.Released {
+		t.Errorf("after the queue's files were lost: %+v %v", back, err)
+	}
+	if err := fourth.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := fourth.Wait(); err != nil {
+		t.Errorf("veil dev ended with %v", err)
+	}
 	var d devAddress
 	b, err := os.ReadFile(filepath.Join(dir, devFile))
 	if err != nil || json.Unmarshal(b, &d) != nil || !strings.HasPrefix(d.Nats, "nats://127.0.0.1:") {

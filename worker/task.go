@@ -199,7 +199,13 @@ func (t *task) keepDraft(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return t.attempt.SavePlan(ctx, o.SHA256)
+	if err := t.attempt.SavePlan(ctx, o.SHA256); err != nil {
+		return err
+	}
+	if err := t.service.keepState(ctx, t.job.ID); err != nil { // only a rebuild would miss it
+		t.log.Warn("keep record", "job_id", t.job.ID, "code", causeFor(err).Code)
+	}
+	return nil
 }
 
 // redact runs the pipeline. A stage that makes no progress for long is ended.
