@@ -94,7 +94,13 @@ func (l *losing) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // TestLostAnswers: every kind of request may be done and not answered; the operation succeeds all the same.
 func TestLostAnswers(t *testing.T) {
-	srv := servers.Versitygw(t, servers.Options{})
+	t.Parallel()
+	lostAnswers(t, servers.Versitygw(t, servers.Options{}))
+	lostAnswers(t, servers.MinIO(t, servers.Options{}))
+}
+
+func lostAnswers(t *testing.T, srv *servers.Server) {
+	t.Helper()
 	srv.MakeBucket("veil", false)
 	query := func(r *http.Request, key string) bool { return r.URL.Query().Has(key) }
 	put := func(s Store) error {
@@ -138,7 +144,7 @@ func TestLostAnswers(t *testing.T) {
 		l := &losing{next: s.(*s3Store).client.patience.next, kind: tt.kind}
 		s.(*s3Store).client.patience.next = l
 		if err := tt.call(s); err != nil || l.lost.Load() == 0 {
-			t.Errorf("%s: %d answers of that kind, %v", name, l.lost.Load(), err)
+			t.Errorf("%s, %s: %d answers of that kind, %v", srv.Name, name, l.lost.Load(), err)
 		}
 		_ = s.Close()
 	}
@@ -177,6 +183,7 @@ func (d damaging) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // TestDamage: one bit that a store flips is found, and what is damaged does not stay.
 func TestDamage(t *testing.T) {
+	t.Parallel()
 	srv := servers.Versitygw(t, servers.Options{})
 	srv.MakeBucket("veil", false)
 	s, err := OpenS3(S3Options{Endpoint: srv.Endpoint, Bucket: "veil", AccessKey: srv.AccessKey, SecretKey: srv.SecretKey,

@@ -3,6 +3,7 @@ package store_test
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,7 +19,13 @@ import (
 	"veil/worker/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // these tests wait for lines and servers more than they work
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const partSize = 5 << 20
 
@@ -109,10 +116,11 @@ func TestVersitygw(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.House {
 		return house(t, s, false, func(*store.S3Options) {})
 	})
-	faults(t, s)
+	t.Run("faults", func(t *testing.T) { faults(t, s) })
 	wantRefused(t, s)
 	wantEncryption(t, s, store.Declared, "declared")
 	wantEncryption(t, s, store.Off, "")
+	t.Run("dead server", func(t *testing.T) { deadServer(t, s) })
 }
 
 // TestMinIO encrypts, keeps versions, and has the store below a prefix: all three at once.
@@ -122,9 +130,10 @@ func TestMinIO(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.House {
 		return house(t, s, true, func(o *store.S3Options) { o.Encryption, o.Prefix = store.Required, "below/here/" })
 	})
-	faults(t, s)
+	t.Run("faults", func(t *testing.T) { faults(t, s) })
 	wantEncryption(t, s, store.Required, "AES256")
 	wantEncryption(t, s, store.Declared, "declared")
+	t.Run("dead server", func(t *testing.T) { deadServer(t, s) })
 }
 
 // hand puts an object as its owner does.

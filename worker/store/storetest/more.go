@@ -290,7 +290,9 @@ func large(t *testing.T, h House) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if peak := watch(); peak > 64<<20 {
+	// Tests that run beside this one have heaps, too.
+	peak := watch()
+	if t.Logf("the heap grew by %d MiB", peak>>20); peak > size/2 {
 		t.Errorf("needed %d MiB of memory to move %d MiB", peak>>20, size>>20)
 	}
 	if o.Size != size || f.SHA256 != o.SHA256 || f.SHA256 != (sparse{size}).sum() {
