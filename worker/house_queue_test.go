@@ -39,6 +39,7 @@ type house struct {
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
+	t.Parallel() // each house has its own servers and folders
 	srv, err := embedded.Start(embedded.Options{Dir: t.TempDir(), Lazy: true})
 	if err != nil {
 		t.Fatal(err)
