@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -122,7 +123,11 @@ func (f *serviceFlags) dial(more ...nats.Option) (*nats.Conn, error) {
 	o := []nats.Option{
 		nats.Name("veil"), nats.Timeout(dialLimit), nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.ReconnectBufSize(-1),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { f.say("queue", err) }),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { f.say("queue is away", err) }),
+		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
+			if !nc.IsClosed() {
+				f.say("queue is away", cmp.Or(err, nats.ErrDisconnected))
+			}
+		}),
 		nats.ReconnectHandler(func(*nats.Conn) { f.say("queue is back", nil) }),
 	}
 	if f.token != "" {
