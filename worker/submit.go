@@ -218,7 +218,7 @@ func (s *service) await(ctx context.Context, a *app, rows []submitted) error {
 	b := &board{queue: s.queue, ids: ids}
 	if err := b.follow(ctx, a.waitScreen(), false); err != nil {
 		if ctx.Err() != nil {
-			return failedf("cancelled", "see `veil jobs --watch`", "waiting was interrupted, the jobs go on")
+			return failedf(codeUnanswered, "see `veil jobs --watch`", "waiting was interrupted, the jobs go on")
 		}
 		return err
 	}
