@@ -39,12 +39,12 @@ type grammar struct {
 	Job      jobCmd      `cmd:"" group:"queue" help:"Show everything about one job."`
 	Decide   decideCmd   `cmd:"" group:"queue" help:"Decide about a held job and have it rendered again."`
 	Get      getCmd      `cmd:"" group:"queue" help:"Fetch derivatives with their evidence."`
+	Case     caseCmd     `cmd:"" group:"queue" help:"Write the page of a case: what became of each clip."`
 	Cancel   cancelCmd   `cmd:"" group:"queue" help:"Cancel jobs that are not finished, or held."`
 	Retry    retryCmd    `cmd:"" group:"queue" help:"Begin failed, cancelled or withdrawn jobs anew."`
 	Withdraw withdrawCmd `cmd:"" group:"queue" help:"Take a release back."`
 	Watch    watchCmd    `cmd:"" group:"queue" help:"Hand in what appears in a folder or a bucket, and bring the answers."`
 	Dead     deadCmd     `cmd:"" group:"queue" help:"The dead letters: list, show, requeue, drop."`
-	Case     caseCmd     `cmd:"" group:"queue" help:"Write the page of a case: what became of each clip."`
 	Stage    stageCmd    `cmd:"" hidden:"" help:"Run one stage for a parent process."`
 }
 
