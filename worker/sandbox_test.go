@@ -16,7 +16,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -336,4 +335,3 @@ func TestSandboxFaults(t *testing.T) {
 		t.Error("what nobody chose is not the strict way")
 	}
 }
-
