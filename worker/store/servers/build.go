@@ -47,6 +47,9 @@ func Build(ctx context.Context) error {
 	return nil
 }
 
+// VersitygwPath is where versitygw lies; it is built where it is missing.
+func VersitygwPath(ctx context.Context) (string, error) { return build(ctx, versitygw) }
+
 // build gives the path of a command and builds it where it is missing. Of several processes one builds, the others wait.
 func build(ctx context.Context, m module) (path string, err error) {
 	path, err = m.binary()
