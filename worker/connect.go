@@ -31,13 +31,13 @@ type serviceFlags struct {
 	NatsKey   string `group:"service" placeholder:"FILE" help:"Key of this client's certificate."`
 
 	Store        string `group:"service" placeholder:"s3://BUCKET|FOLDER" help:"Where derivatives and evidence lie."`
-	S3Endpoint   string `name:"s3-endpoint" group:"service" placeholder:"URL" help:"Address of the object store."`
-	S3Region     string `name:"s3-region" group:"service" default:"us-east-1" placeholder:"NAME" help:"Region of the object store."`
-	S3CA         string `name:"s3-ca" group:"service" placeholder:"FILE" help:"Certificates that vouch for the object store."`
-	S3KeyFile    string `name:"s3-key-file" group:"service" placeholder:"FILE" help:"File with the access key (or VEIL_S3_KEY)."`
-	S3SecretFile string `name:"s3-secret-file" group:"service" placeholder:"FILE" help:"File with the secret key (or VEIL_S3_SECRET)."`
-	S3Plain      bool   `name:"s3-plain" group:"service" help:"Allow http to another machine."`
-	S3KMSKey     string `name:"s3-kms-key" group:"service" placeholder:"NAME" help:"Key at the store's key service (default: the store's own)."`
+	S3Endpoint   string `name:"s3-endpoint" env:"VEIL_S3_ENDPOINT" group:"service" placeholder:"URL" help:"Address of the object store."`
+	S3Region     string `name:"s3-region" env:"VEIL_S3_REGION" group:"service" default:"us-east-1" placeholder:"NAME" help:"Region of the object store."`
+	S3CA         string `name:"s3-ca" env:"VEIL_S3_CA" group:"service" placeholder:"FILE" help:"Certificates that vouch for the object store."`
+	S3KeyFile    string `name:"s3-key-file" env:"VEIL_S3_KEY_FILE" group:"service" placeholder:"FILE" help:"File with the access key (or VEIL_S3_KEY)."`
+	S3SecretFile string `name:"s3-secret-file" env:"VEIL_S3_SECRET_FILE" group:"service" placeholder:"FILE" help:"File with the secret key (or VEIL_S3_SECRET)."`
+	S3Plain      bool   `name:"s3-plain" env:"VEIL_S3_PLAIN" group:"service" help:"Allow http to another machine."`
+	S3KMSKey     string `name:"s3-kms-key" env:"VEIL_S3_KMS_KEY" group:"service" placeholder:"NAME" help:"Key at the store's key service (default: the store's own)."`
 	Encryption   string `group:"service" enum:"required,declared,off" default:"required" help:"required: the store confirms it; declared: you answer for the disk below; off."`
 
 	SourceDir        string `group:"service" placeholder:"FOLDER" help:"Clips come from folders in here, one for each bucket, instead of from the object store."`
