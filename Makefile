@@ -8,14 +8,16 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LDFLAGS     := -X main.revision=$(REVISION)
 TESTFLAGS   ?= -race -timeout 20m
 
-.PHONY: help demo test deps go models build lint bench clean
+.PHONY: help demo test faults deps go models servers build lint bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     redact a sample clip into demo-out/ (does its own set-up)"
 	@echo "make test     run the tests (does its own set-up)"
+	@echo "make faults   kill workers, queue and store under load (half an hour; does its own set-up)"
 	@echo "make deps     install the Debian packages of docker/packages.txt"
 	@echo "make models   fetch the weights and ONNX Runtime, checked by digest"
+	@echo "make servers  build the S3 servers that the tests need, outside the checkout"
 	@echo "make build    build ./veil"
 	@echo "make lint     gofmt, go vet, go mod tidy, staticcheck"
 	@echo "make bench    speed, memory and leaks of ./veil"
@@ -34,19 +36,27 @@ build: deps go
 	@echo "build: veil $(REVISION)"
 	@go build -ldflags "$(LDFLAGS)" -o veil ./worker
 
+servers: deps go
+	@go run ./worker/store/servers/build
+
 demo: models build
 	@docker/install.sh demo
 	@docker/demo.sh
 
-test: models build
+test: models build servers
 	@docker/install.sh demo test
 	@go run ./.ci/gotest $(TESTFLAGS) ./... ./.ci/gotest
+
+faults: models build servers
+	@docker/install.sh demo
+	@go test -tags faults -count=1 -timeout 90m -v ./bench/faults
 
 lint: deps go
 	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "lint: gofmt -w these:" $$out >&2; exit 1; }
 	@go vet ./... ./.ci/gotest
+	@go vet -tags faults ./bench/faults
 	@go mod tidy -diff
-	@go run $(STATICCHECK) ./... ./.ci/gotest
+	@go run $(STATICCHECK) -tags faults ./... ./.ci/gotest
 	@echo "lint: clean"
 
 bench: models build

@@ -11,8 +11,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"veil/worker/store/servers"
 )
 
 // sample is a clip of a person talking that `make test` installs (docker/packages.txt).
@@ -85,8 +88,8 @@ func TestIndexNamesEveryPage(t *testing.T) {
 	}
 }
 
-// commands are the lines of the README's sh blocks, comments left out.
-func commands(t *testing.T) (lines []string) {
+// blocks are the README's sh blocks, comments left out.
+func blocks(t *testing.T) (all [][]string) {
 	t.Helper()
 	comment := regexp.MustCompile(`\s+# .*$`)
 	inside := false
@@ -94,66 +97,109 @@ func commands(t *testing.T) (lines []string) {
 	for s.Scan() {
 		switch line := s.Text(); {
 		case strings.HasPrefix(line, "```"):
-			inside = line == "```sh"
+			if inside = line == "```sh"; inside {
+				all = append(all, nil)
+			}
 		case inside && strings.TrimSpace(line) != "":
-			lines = append(lines, comment.ReplaceAllString(line, ""))
+			all[len(all)-1] = append(all[len(all)-1], comment.ReplaceAllString(line, ""))
 		}
 	}
-	if len(lines) == 0 {
+	if len(all) == 0 {
 		t.Fatal("the README has no commands")
 	}
-	return lines
+	return all
 }
 
-// TestReadmeCommands runs every veil command of the README in order, each with exit 0, in a folder with the files that
-// the README speaks of. The make commands are not run (this test is part of one): they must be targets.
+// TestReadmeCommands runs every block of the README in order, as somebody would type it: line by line in one shell, in a
+// folder with the files that the README speaks of. What is put into the background answers before the next line is typed,
+// and is asked to end behind its block. The make commands are not run (this test is part of one): they must be targets.
 func TestReadmeCommands(t *testing.T) {
-	program := build(t)
+	programs := build(t)
 	dir := footage(t)
 	targets := target.FindAllString(read(t, filepath.Join("..", "Makefile")), -1)
-	env := append(os.Environ(), "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH"), "VEIL_SCRATCH="+t.TempDir())
+	env := append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"), "VEIL_SCRATCH="+t.TempDir(), "VEIL_RESERVE=64")
 	if weights, err := filepath.Abs(filepath.Join("..", "models", "weights")); err == nil {
 		env = append(env, "VEIL_MODELS="+weights)
 	}
-	for _, line := range commands(t) {
-		if name, ok := strings.CutPrefix(line, "make "); ok {
-			if !slices.Contains(targets, strings.TrimSpace(name)+":") {
-				t.Errorf("`%s`: the Makefile has no such target", line)
+	for _, block := range blocks(t) {
+		script := "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true; wait || true' EXIT\n"
+		for _, line := range block {
+			if name, ok := strings.CutPrefix(line, "make "); ok {
+				if !slices.Contains(targets, strings.TrimSpace(name)+":") {
+					t.Errorf("`%s`: the Makefile has no such target", line)
+				}
+				continue
 			}
-			continue
-		}
-		if !strings.HasPrefix(line, "veil ") {
-			t.Errorf("`%s`: neither veil nor make", line)
-			continue
+			if !known.MatchString(line) {
+				t.Errorf("`%s`: no command of the README", line)
+			}
+			script += "echo '+' " + quote(line) + "\n" + line + "\n" + ready(line)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-		cmd := exec.CommandContext(ctx, "bash", "-c", line)
+		cmd := exec.CommandContext(ctx, "bash", "-c", script)
 		cmd.Dir, cmd.Env = dir, env
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+		cmd.WaitDelay = 20 * time.Second
 		start := time.Now()
 		out, err := cmd.CombinedOutput()
 		cancel()
 		if err != nil {
-			t.Fatalf("`%s`: %v\n%s", line, err, out)
+			t.Fatalf("%v\n%s", err, out)
 		}
-		t.Logf("`%s`: %.1f s", line, time.Since(start).Seconds())
+		t.Logf("%d lines: %.1f s", len(block), time.Since(start).Seconds())
 	}
 	for _, name := range []string{"clip.redacted.mp4", "look.png", "clip.plan.json", "clip.report.json",
 		"part.mp4", "people.plan.json", "people.png",
-		"clip.kept.mp4", "out/a.mp4", "out/b.mp4"} {
+		"clip.kept.mp4", "out/a.mp4", "out/b.mp4", "page/index.html", "page/cases.csv"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
 			t.Errorf("the commands left no %s", name)
 		}
 	}
+	for folder, want := range map[string]int{"answers": 2, "fetched": 1} {
+		if clips, err := filepath.Glob(filepath.Join(dir, folder, "*.mp4")); err != nil || len(clips) != want {
+			t.Errorf("the commands left %d clips in %s: %v", len(clips), folder, err)
+		}
+	}
 }
 
-// build makes the program as `make build` does, into a folder of its own.
+// known are the programs that the README's lines start.
+var known = regexp.MustCompile(`^(veil|export|nats-server|mkdir -p \S+ && versitygw) `)
+
+// ready waits for what a line put into the background, as somebody does who reads what it prints.
+func ready(line string) string {
+	if !strings.HasSuffix(line, "&") {
+		return ""
+	}
+	probe := map[string]string{"veil dev": "veil jobs", "nats-server": ">/dev/tcp/127.0.0.1/4222", "mkdir": ">/dev/tcp/127.0.0.1/7070",
+		"veil worker": ">/dev/tcp/127.0.0.1/9464"}
+	for start, test := range probe {
+		if strings.HasPrefix(line, start) {
+			return "for i in $(seq 300); do ( " + test + " ) >/dev/null 2>&1 && break; sleep 0.1; done\n"
+		}
+	}
+	return ""
+}
+
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// build makes the program as `make build` does, and brings the servers that the README names, all in one folder.
 func build(t *testing.T) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "veil")
-	if out, err := exec.Command("go", "build", "-o", program, "veil/worker").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	dir := t.TempDir()
+	for program, path := range map[string]string{"veil": "veil/worker", "nats-server": "github.com/nats-io/nats-server/v2"} {
+		if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, program), path).CombinedOutput(); err != nil {
+			t.Fatalf("go build %s: %v\n%s", path, err, out)
+		}
 	}
-	return program
+	gateway, err := servers.VersitygwPath(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(gateway, filepath.Join(dir, "versitygw")); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // footage lays out the files that the README's commands name: clip.mp4 and a folder of two.
@@ -167,6 +213,9 @@ func footage(t *testing.T) string {
 	}
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "clips"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "nats.conf"), []byte(read(t, filepath.Join("..", "docker", "nats.conf"))), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ name, from, length string }{{"clip.mp4", "1", "1.6"}, {"clips/a.mp4", "3", "0.5"}, {"clips/b.mp4", "5", "0.5"}} {

@@ -50,7 +50,7 @@ func (v *verifier) lookAgain(ctx context.Context) error {
 		}
 	}
 	v.note(checkFaces, fmt.Sprintf("%d frames looked at, %d faces outside the masks", looked, len(outside)), inside)
-	v.result.Findings = findingsOf(outside)
+	v.result.Findings = findingsOf(outside, v.plan.Source.Width, v.plan.Source.Height)
 	if v.request.ExtraOut == "" {
 		return nil
 	}
@@ -194,8 +194,8 @@ func unionShare(box track.Box, masks []track.Box) float64 {
 	return float64(in) / (grid * grid)
 }
 
-// findingsOf gathers sightings of neighbouring frames into findings, numbered in order.
-func findingsOf(found []sighting) []decide.Finding {
+// findingsOf gathers sightings of neighbouring frames into findings within a picture, numbered in order.
+func findingsOf(found []sighting, width, height int) []decide.Finding {
 	var out []decide.Finding
 	var last []track.Box
 	var best []float64
@@ -212,12 +212,12 @@ func findingsOf(found []sighting) []decide.Finding {
 				more++
 				continue
 			}
-			out = append(out, decide.Finding{Kind: decide.FindingFaceOutside, First: s.frame, Rect: rectOf(s.face.Box)})
+			out = append(out, decide.Finding{Kind: decide.FindingFaceOutside, First: s.frame, Rect: rectOf(s.face.Box, width, height)})
 			last = append(last, s.face.Box)
 			best = append(best, 0)
 		}
 		out[i].Last = s.frame
-		out[i].Rect = hull(out[i].Rect, rectOf(s.face.Box))
+		out[i].Rect = hull(out[i].Rect, rectOf(s.face.Box, width, height))
 		last[i] = s.face.Box
 		best[i] = max(best[i], s.face.Score)
 	}
@@ -230,10 +230,10 @@ func findingsOf(found []sighting) []decide.Finding {
 	return out
 }
 
-// rectOf rounds a box outwards.
-func rectOf(b track.Box) [4]int {
-	x, y := int(max(b.X, 0)), int(max(b.Y, 0))
-	return [4]int{x, y, max(int(b.X+b.W+1)-x, 1), max(int(b.Y+b.H+1)-y, 1)}
+// rectOf rounds a box outwards and keeps it within a picture: a network may see a face continue beyond the edge.
+func rectOf(b track.Box, width, height int) [4]int {
+	x, y := min(int(max(b.X, 0)), width-1), min(int(max(b.Y, 0)), height-1)
+	return [4]int{x, y, min(max(int(b.X+b.W+1), x+1), width) - x, min(max(int(b.Y+b.H+1), y+1), height) - y}
 }
 
 // hull is the smallest rectangle around both.

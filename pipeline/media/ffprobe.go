@@ -76,7 +76,7 @@ type (
 const (
 	maxProbeBytes  = 16 << 20
 	scannedPackets = 20_000 // enough for eleven minutes at 30 a second; longer clips are counted by their index
-	probedPackets  = 24     // decoded to see what the frames really are
+	probedPackets  = 12     // decoded to see what the frames really are
 )
 
 // probeArgs are common to all calls of ffprobe and ffmpeg that read a clip: nothing but the one file is opened, and only
