@@ -77,7 +77,6 @@ type house struct {
 	nc    *nats.Conn
 	queue *jobs.Queue
 
-	mu      sync.Mutex // one fault at a time
 	nats    *exec.Cmd
 	workers []*worker
 }
