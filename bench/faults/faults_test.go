@@ -61,10 +61,6 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 // makeClips cuts clips of 5 to 60 seconds out of a real one, no two alike.
 func makeClips(t *testing.T, dir string) []string {
 	t.Helper()
-	const source = "/usr/share/forensics-samples/original-files/movie2/movie-hello.mp4"
-	if _, err := os.Stat(source); err != nil {
-		t.Fatal("the sample clip is missing: run `docker/install.sh demo`")
-	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -80,14 +76,24 @@ func makeClips(t *testing.T, dir string) []string {
 			seconds = 60
 		}
 		path := filepath.Join(dir, fmt.Sprintf("clip-%02d.mp4", i))
-		cmd := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-stream_loop", "-1", "-ss", fmt.Sprintf("%.2f", 0.05*float64(i)), "-i", source,
-			"-t", fmt.Sprint(seconds), "-vf", "fps=12,scale=480:-2", "-an", "-c:v", "libx264", "-preset", "ultrafast", path)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("make clip: %v\n%s", err, out)
-		}
+		cutClip(t, path, seconds, 0.05*float64(i))
 		clips = append(clips, path)
 	}
 	return clips
+}
+
+// cutClip makes a clip of so many seconds out of a real one, from a moment of it on.
+func cutClip(t testing.TB, path string, seconds int, from float64) {
+	t.Helper()
+	const source = "/usr/share/forensics-samples/original-files/movie2/movie-hello.mp4"
+	if _, err := os.Stat(source); err != nil {
+		t.Fatal("the sample clip is missing: run `docker/install.sh demo`")
+	}
+	cmd := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-stream_loop", "-1", "-ss", fmt.Sprintf("%.2f", from), "-i", source,
+		"-t", fmt.Sprint(seconds), "-vf", "fps=12,scale=480:-2", "-an", "-c:v", "libx264", "-preset", "ultrafast", path)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("make clip: %v\n%s", err, out)
+	}
 }
 
 // submitAll hands half of the clips in as files and names the others where they lie in the bucket of clips.

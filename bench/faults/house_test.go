@@ -84,6 +84,8 @@ type house struct {
 // worker is one worker, through all the processes that it is.
 type worker struct {
 	name    string
+	veil    string // the program
+	more    []string
 	scratch string
 	logs    string // folder, one file for each process
 
@@ -214,24 +216,24 @@ func (h *house) env(name string) []string {
 // hire starts a worker.
 func (h *house) hire(name string, more ...string) *worker {
 	h.t.Helper()
-	w := &worker{name: name, scratch: filepath.Join(h.dir, "scratch-"+name), logs: filepath.Join(h.dir, "log-"+name)}
+	w := &worker{name: name, veil: h.veil, more: more, scratch: filepath.Join(h.dir, "scratch-"+name), logs: filepath.Join(h.dir, "log-"+name)}
 	if err := os.MkdirAll(w.logs, 0o700); err != nil {
 		h.t.Fatal(err)
 	}
 	h.workers = append(h.workers, w)
-	h.start(w, more...)
+	h.start(w)
 	return w
 }
 
 // start starts the process of a worker.
-func (h *house) start(w *worker, more ...string) {
+func (h *house) start(w *worker) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.runs++
 	args := append([]string{"worker"}, h.flags()...)
 	args = append(args, "--slots", "1", "--scratch", w.scratch, "--reserve", "64", "--max-deaths", "50", "--allow", "footage",
 		"--threads", "1", "--collect", "0")
-	cmd := exec.Command(h.veil, append(args, more...)...)
+	cmd := exec.Command(w.veil, append(args, w.more...)...)
 	cmd.Env = h.env(w.name)
 	log, err := os.Create(filepath.Join(w.logs, logName(w.runs)))
 	if err != nil {
