@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"veil/worker/jobs"
 	"veil/worker/store"
@@ -248,7 +249,11 @@ func TestJobsAndJob(t *testing.T) {
 	h.phase(failed, jobs.Failed)
 	busy := h.submit("wait door", "--case", "ST/1", "--priority", "urgent")
 	h.phase(busy, jobs.Running)
+	// The record comes first, the event of the stage a moment later.
 	out := h.want(0, "jobs")
+	for end := time.Now().Add(patience); !strings.Contains(out, "analyze") && time.Now().Before(end); out = h.want(0, "jobs") {
+		time.Sleep(20 * time.Millisecond)
+	}
 	contains(t, out, done, failed, busy, "urgent", "analyze", "late", "codec")
 	if strings.Index(out, busy) > strings.Index(out, done) {
 		t.Error("the unfinished are not first")

@@ -23,7 +23,7 @@ import (
 )
 
 // patience is how long a test waits before it gives up.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // house is a real queue and a real store in a folder, for commands that reach them as anybody would: by a port and a path.
 type house struct {
