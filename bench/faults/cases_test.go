@@ -19,7 +19,7 @@ import (
 	"veil/worker/store"
 )
 
-const answerLimit = 5 * time.Minute
+const answerLimit = 3 * time.Minute
 
 // clip cuts one clip of so many seconds.
 func (h *house) clip(name string, seconds int) string {
@@ -204,9 +204,9 @@ func TestPoisonedClips(t *testing.T) {
 			if err := os.WriteFile(fake, []byte(script), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			h.hand("poison", poison)
+			h.hand("poison", poison) // without a sandbox, which would not let a script in a folder of its own be run
 			h.hand("next", h.clip("next", 5))
-			w := h.hire("w", "--ffmpeg", fake, "--stall", "8s", "--max-failures", "2")
+			w := h.hire("w", "--ffmpeg", fake, "--stall", "8s", "--max-failures", "2", "--sandbox", "off")
 			pid := w.pid()
 			st := h.answer("poison")
 			if st.Phase != jobs.Failed || st.Code != c.code || st.Attempts != 2 {
@@ -229,52 +229,61 @@ func TestPoisonedClips(t *testing.T) {
 	}
 }
 
-// Scratch that is full at a stage, each time: the job ends in the dead letters, the worker lives on.
+// Scratch that is full at a stage, each time, ends the job in the dead letters. At the fetch it waits instead, uncounted, and
+// is done once there is room: it may be another job that fills the disk. The worker lives on in each case.
 func TestFullDisk(t *testing.T) {
 	for _, stage := range []point{fetching, analyzing, rendering} {
-		t.Run(string(stage), func(t *testing.T) {
-			h := newHouse(t)
-			disk := filepath.Join(h.dir, "scratch-w")
-			if err := os.MkdirAll(disk, 0o700); err != nil {
-				t.Fatal(err)
+		t.Run(string(stage), func(t *testing.T) { fullDisk(t, stage) })
+	}
+}
+
+func fullDisk(t *testing.T, stage point) {
+	h := newHouse(t)
+	disk := filepath.Join(h.dir, "scratch-w")
+	if err := os.MkdirAll(disk, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=96m,mode=0700"); err != nil {
+		t.Fatalf("a small disk is needed, which takes root: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(disk, syscall.MNT_DETACH) })
+	events := h.events("full")
+	h.hand("full", h.clip("full", 20))
+	w := h.hire("w", "--reserve", "1", "--max-failures", "2")
+	filler := filepath.Join(disk, "filler")
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	end, fills := time.After(answerLimit), 0
+	for answered := false; !answered; {
+		select {
+		case e := <-events:
+			if e.Stage == string(stage) && fills < 2 {
+				fill(filler)
+				fills++
 			}
-			if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=96m,mode=0700"); err != nil {
-				t.Fatalf("a small disk is needed, which takes root: %v", err)
+		case <-look.C:
+			st, err := h.queue.State(t.Context(), "full")
+			if err == nil && st.Phase != jobs.Running {
+				_ = os.Remove(filler)
 			}
-			t.Cleanup(func() { _ = syscall.Unmount(disk, syscall.MNT_DETACH) })
-			events := h.events("full")
-			h.hand("full", h.clip("full", 20))
-			w := h.hire("w", "--reserve", "1", "--max-failures", "2")
-			filler := filepath.Join(disk, "filler")
-			for answered := false; !answered; {
-				select {
-				case e := <-events:
-					switch {
-					case e.Stage == string(stage):
-						fill(filler)
-					case e.Event == jobs.EventRetrying:
-						_ = os.Remove(filler)
-					case e.Event == jobs.EventFailed || e.Event == jobs.EventReleased || e.Event == jobs.EventHeld:
-						answered = true
-					}
-				case <-time.After(answerLimit):
-					t.Fatal("no word of the job")
-				}
-			}
-			_ = os.Remove(filler)
-			st := h.answer("full")
-			if st.Phase != jobs.Failed || st.Code != "no_space" || st.Attempts != 2 {
-				t.Errorf("the job is %s after %d attempts: %s, %s", st.Phase, st.Attempts, st.Code, st.Detail)
-			}
-			if _, err := h.queue.DeadLetter(t.Context(), "full"); err != nil {
-				t.Errorf("dead letter: %v", err)
-			}
-			h.hand("next", h.clip("next", 5))
-			h.released("next")
-			if err := w.retire(time.Minute); err != nil {
-				t.Error(err)
-			}
-		})
+			answered = err == nil && st.Phase.Final()
+		case <-end:
+			t.Fatal("the job has no answer")
+		}
+	}
+	_ = os.Remove(filler)
+	st := h.answer("full")
+	if stage == fetching {
+		h.released("full")
+	} else if st.Phase != jobs.Failed || st.Code != "no_space" || st.Attempts != 2 {
+		t.Errorf("the job is %s after %d attempts: %s, %s", st.Phase, st.Attempts, st.Code, st.Detail)
+	} else if _, err := h.queue.DeadLetter(t.Context(), "full"); err != nil {
+		t.Errorf("dead letter: %v", err)
+	}
+	h.hand("next", h.clip("next", 5))
+	h.released("next")
+	if err := w.retire(time.Minute); err != nil {
+		t.Error(err)
 	}
 }
 
