@@ -62,6 +62,12 @@ func (d *daemon) collectOnce(ctx context.Context) error {
 			return err
 		}
 		if !garbage(a, s) {
+			if outlived(a, s) {
+				if err := d.service.trim(ctx, store.AttemptPrefix(a.id, a.generation, a.epoch)); err != nil {
+					return err
+				}
+				removed++
+			}
 			continue
 		}
 		if err := d.service.retract(ctx, store.AttemptPrefix(a.id, a.generation, a.epoch)); err != nil {
@@ -144,6 +150,32 @@ func garbage(a attemptFiles, s jobs.State) bool {
 		return !a.manifest
 	}
 	return a.epoch < s.Epoch || s.Phase.Final()
+}
+
+// outlived reports whether of an attempt only its first pass is still named: it had put a whole result and died before the
+// commit, and another attempt, which took up that first pass, has answered the job since.
+func outlived(a attemptFiles, s jobs.State) bool {
+	return a.manifest && s.Phase.Final() && s.Result != nil && a.generation == s.Generation && s.Result.Generation == s.Generation &&
+		a.epoch != s.Result.Epoch
+}
+
+// trim removes from an attempt's prefix all but its job and its first pass, the manifest first.
+func (s *service) trim(ctx context.Context, prefix string) error {
+	if err := s.store.Remove(ctx, prefix+store.ManifestName); err != nil {
+		return fmt.Errorf("remove what was outlived: %w", err)
+	}
+	for o, err := range s.store.List(ctx, prefix) {
+		if err != nil {
+			return fmt.Errorf("remove what was outlived: %w", err)
+		}
+		if name := strings.TrimPrefix(o.Key, prefix); name == draftName || name == store.JobName {
+			continue
+		}
+		if err := s.store.Remove(ctx, o.Key); err != nil {
+			return fmt.Errorf("remove what was outlived: %w", err)
+		}
+	}
+	return nil
 }
 
 // collectReleases empties what was withdrawn and came to lie there again, or was never emptied.

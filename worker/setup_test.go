@@ -159,6 +159,52 @@ func TestCollectKeepsWhatARecordNames(t *testing.T) {
 	}
 }
 
+// An attempt that put everything and died before its commit keeps only the first pass that a later one took up.
+func TestCollectTrimsWhatWasOutlived(t *testing.T) {
+	done := jobs.State{Phase: jobs.Released, Generation: 1, Epoch: 3, Plan: &jobs.Stored{Generation: 1, Epoch: 1},
+		Result: &jobs.Result{Generation: 1, Epoch: 3}}
+	decided := done
+	decided.Generation, decided.Result = 2, &jobs.Result{Generation: 2, Epoch: 3}
+	running := done
+	running.Phase, running.Result = jobs.Running, nil
+	for _, c := range []struct {
+		name string
+		a    attemptFiles
+		s    jobs.State
+		want bool
+	}{
+		{"died before its commit", attemptFiles{generation: 1, epoch: 1, manifest: true}, done, true},
+		{"died earlier", attemptFiles{generation: 1, epoch: 1}, done, false},
+		{"the answer itself", attemptFiles{generation: 1, epoch: 3, manifest: true}, done, false},
+		{"a hold that was decided about", attemptFiles{generation: 1, epoch: 1, manifest: true}, decided, false},
+		{"not answered yet", attemptFiles{generation: 1, epoch: 1, manifest: true}, running, false},
+	} {
+		if got := outlived(c.a, c.s); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+	s := newShop(t)
+	prefix := store.AttemptPrefix("some", 1, 1)
+	for _, name := range []string{store.JobName, draftName, store.PlanName, store.ReportName, store.ManifestName, "1.mp4"} {
+		if _, err := putBytes(t.Context(), s.s.store, prefix+name, []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.s.trim(t.Context(), prefix); err != nil {
+		t.Fatal(err)
+	}
+	left := []string{}
+	for o, err := range s.s.store.List(t.Context(), prefix) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		left = append(left, strings.TrimPrefix(o.Key, prefix))
+	}
+	if len(left) != 2 || left[0] != draftName || left[1] != store.JobName {
+		t.Errorf("left: %v", left)
+	}
+}
+
 func TestScratchThatIsShort(t *testing.T) {
 	s := newShop(t)
 	d := s.daemonOf(s.flags())
