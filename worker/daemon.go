@@ -35,6 +35,13 @@ type daemon struct {
 	until    *emptied // ends the work once the queue is empty; nil: never
 }
 
+// admit waits for scratch space, and says so: a worker that takes no job for want of it looks idle otherwise.
+func (d *daemon) admit(ctx context.Context) error {
+	return d.room.admit(ctx, func(free, need int64) {
+		d.log.Warn("waiting for scratch space", "code", "no_space", "free_mib", max(free, 0)>>20, "needed_mib", need>>20)
+	})
+}
+
 // run works until soft ends; running jobs then have grace to finish, or until hard ends. It returns when everything that it
 // started is gone.
 func (d *daemon) run(soft, hard context.Context) error {
@@ -51,7 +58,7 @@ func (d *daemon) run(soft, hard context.Context) error {
 	}
 	d.log.Info("serving", "slots", d.slots, "build", build().Revision, "sandbox", d.sandbox)
 	d.service.queue.Serve(soft, hard, jobs.ServeOptions{
-		Slots: d.slots, Grace: d.grace, Admit: d.room.admit, Settled: func(a *jobs.Attempt, f jobs.Fate, err error) { d.settled(hard, a, f, err) },
+		Slots: d.slots, Grace: d.grace, Admit: d.admit, Settled: func(a *jobs.Attempt, f jobs.Fate, err error) { d.settled(hard, a, f, err) },
 	}, d.counted)
 	stop()
 	helpers.Wait()

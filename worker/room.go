@@ -101,9 +101,10 @@ func (r *room) crowded() bool {
 	return len(r.shares) > 1
 }
 
-// admit waits until there is room for one more job.
-func (r *room) admit(ctx context.Context) error {
-	for {
+// admit waits until there is room for one more job. short, called once where it has to wait, hears what is free for one and
+// what the smallest needs, in bytes.
+func (r *room) admit(ctx context.Context, short func(free, need int64)) error {
+	for told := false; ; told = true {
 		r.mu.Lock()
 		free, _, pending, err := r.account()
 		r.mu.Unlock()
@@ -112,6 +113,9 @@ func (r *room) admit(ctx context.Context) error {
 		}
 		if free-pending-r.reserve >= clipExtra {
 			return nil
+		}
+		if !told {
+			short(free-pending-r.reserve, clipExtra)
 		}
 		select {
 		case <-ctx.Done():

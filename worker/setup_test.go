@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -222,6 +224,17 @@ func TestScratchThatIsShort(t *testing.T) {
 	time.Sleep(300 * time.Millisecond)
 	if state, err := s.s.queue.State(t.Context(), "waits"); err != nil || state.Attempts != 0 {
 		t.Errorf("claimed without room: %+v %v", state, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	told := 0
+	err := d.room.admit(ctx, func(free, need int64) {
+		if told++; free != 10<<20 || need != clipExtra {
+			t.Errorf("%d bytes are free, %d needed", free, need)
+		}
+	})
+	if told != 1 || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("told %d times of the shortage, %v", told, err)
 	}
 	free <- 1 << 30
 	if state := s.answer("waits"); state.Phase != jobs.Released {
