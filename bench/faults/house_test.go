@@ -222,6 +222,10 @@ func (h *house) hire(name string, more ...string) *worker {
 	}
 	h.workers = append(h.workers, w)
 	h.start(w)
+	h.t.Cleanup(func() { // where the test failed half-way
+		w.signal(syscall.SIGCONT)
+		w.kill()
+	})
 	return w
 }
 
