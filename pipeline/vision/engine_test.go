@@ -9,19 +9,14 @@ import (
 	"strings"
 	"testing"
 
-	"gocv.io/x/gocv"
-
 	"veil/models"
 )
 
 // TestEnginesAgree: on a real picture both engines find the same faces, at a size that takes one tile and one that takes more.
 func TestEnginesAgree(t *testing.T) {
 	path := filepath.Join(footage(t, "images", "misc"), "azure_identification1.jpg")
-	img := gocv.IMRead(path, gocv.IMReadColor)
+	img := readPicture(t, path)
 	defer img.Close()
-	if img.Empty() {
-		t.Fatalf("cannot read %s", path)
-	}
 	sizes := []image.Point{{640, 427}, {960, 641}, {640, 427}}
 	found := map[string][][]found{}
 	forEachDetector(t, func(t *testing.T, d *netDetector) {

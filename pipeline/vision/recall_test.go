@@ -74,11 +74,8 @@ func coveredShare(f [4]float64, seen []track.Detection, name string) float64 {
 // lookAt looks at one picture as a sweep does at its first frame.
 func lookAt(t testing.TB, f *Finder, path string) (Result, image.Point) {
 	t.Helper()
-	img := gocv.IMRead(path, gocv.IMReadColor)
+	img := readPicture(t, path)
 	defer img.Close()
-	if img.Empty() {
-		t.Fatalf("cannot read %s", path)
-	}
 	size := pass{longs: []int{f.Long()}, maxGrow: 1}.sizes(img.Cols(), img.Rows())[0]
 	s, err := f.Sweep(t.Context(), SweepOptions{Width: size.X, Height: size.Y, SourceWidth: img.Cols(), SourceHeight: img.Rows()})
 	if err != nil {

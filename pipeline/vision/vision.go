@@ -17,6 +17,7 @@ import (
 	"runtime"
 
 	"veil/models"
+	_ "veil/pipeline/vision/leftout"
 )
 
 // Purposes of a look.

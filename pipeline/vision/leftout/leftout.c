@@ -1,0 +1,41 @@
+// The names are those that the C++ compiler gives the functions of OpenCV's highgui, videoio and imgcodecs; see leftout.go.
+// `nm -u` on gocv's objects and `nm -D --defined-only` on the three libraries tell which there are.
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static _Noreturn void refuse(const char *name) {
+	fprintf(stderr, "veil is built without OpenCV's windows, cameras and codecs, and something called %s\n", name);
+	abort();
+}
+
+#define LEFT_OUT(name) _Noreturn void name(void); _Noreturn void name(void) { refuse(#name); }
+
+// highgui
+LEFT_OUT(_ZN2cv10moveWindowERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEEii)
+LEFT_OUT(_ZN2cv10selectROIsERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEERKNS_11_InputArrayERSt6vectorINS_5Rect_IiEESaISD_EEbb)
+LEFT_OUT(_ZN2cv11namedWindowERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEEi)
+LEFT_OUT(_ZN2cv12resizeWindowERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEEii)
+LEFT_OUT(_ZN2cv13destroyWindowERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE)
+LEFT_OUT(_ZN2cv14createTrackbarERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEES7_PiiPFviPvES9_)
+LEFT_OUT(_ZN2cv14getTrackbarPosERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEES7_)
+LEFT_OUT(_ZN2cv14setTrackbarMaxERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEES7_i)
+LEFT_OUT(_ZN2cv14setTrackbarMinERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEES7_i)
+LEFT_OUT(_ZN2cv14setTrackbarPosERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEES7_i)
+LEFT_OUT(_ZN2cv14setWindowTitleERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEES7_)
+LEFT_OUT(_ZN2cv17getWindowPropertyERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEEi)
+LEFT_OUT(_ZN2cv17setWindowPropertyERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEEid)
+LEFT_OUT(_ZN2cv6imshowERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEERKNS_11_InputArrayE)
+LEFT_OUT(_ZN2cv7waitKeyEi)
+LEFT_OUT(_ZN2cv9selectROIERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEERKNS_11_InputArrayEbb)
+
+// videoio
+LEFT_OUT(_ZN2cv11VideoWriter6fourccEcccc)
+LEFT_OUT(_ZN2cv11VideoWriterC1Ev)
+LEFT_OUT(_ZN2cv12VideoCaptureC1Ev)
+
+// imgcodecs
+LEFT_OUT(_ZN2cv6imreadERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEEi)
+LEFT_OUT(_ZN2cv7imwriteERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEERKNS_11_InputArrayERKSt6vectorIiSaIiEE)
+LEFT_OUT(_ZN2cv8imdecodeERKNS_11_InputArrayEi)
+LEFT_OUT(_ZN2cv8imencodeERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEERKNS_11_InputArrayERSt6vectorIhSaIhEERKSB_IiSaIiEE)
