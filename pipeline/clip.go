@@ -213,13 +213,21 @@ func (c *clip) render(ctx context.Context, s Stages) error {
 // verify runs the check on the temporary output.
 func (c *clip) verify(ctx context.Context, s Stages) error {
 	res, err := s.Verify(ctx, VerifyRequest{Config: c.request.Config, In: c.request.In, Out: c.part, Plan: c.planPath,
-		ExtraOut: c.scratch.path("extra.json")}, c.events)
+		ExtraOut: c.scratch.path("extra.json"), SheetOut: c.sheetPath()}, c.events)
 	if err != nil {
 		return err
 	}
 	c.verified = res
 	c.seconds["verify"] += res.Seconds
 	return nil
+}
+
+// sheetPath is where the check draws the contact sheet; empty where none is wanted.
+func (c *clip) sheetPath() string {
+	if c.request.SheetOut == "" {
+		return ""
+	}
+	return c.scratch.path("contact.png")
 }
 
 // finerCRF asks for a finer encoding where the untouched area misses the profile's figure, as long as there is one.

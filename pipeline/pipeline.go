@@ -90,6 +90,8 @@ type VerifyRequest struct {
 	Plan   string `json:"plan"`
 	// ExtraOut is where faces that were found outside every mask go, in the form AnalyzeRequest.ExtraIn reads.
 	ExtraOut string `json:"extra_out,omitempty"`
+	// SheetOut is where a contact sheet goes: a PNG of some frames before and after. It shows faces.
+	SheetOut string `json:"sheet_out,omitempty"`
 }
 
 // Check is one thing that verify looked at.
@@ -148,6 +150,8 @@ type Request struct {
 	// PlanOut and ReportOut get the plan and the report; empty: not written (a held clip's plan always is).
 	PlanOut   string
 	ReportOut string
+	// SheetOut gets the contact sheet, a PNG of some frames before and after; empty: not drawn. It shows faces.
+	SheetOut string
 }
 
 // States of a finished clip.

@@ -25,7 +25,7 @@ func HeldPlanName(out string) string {
 	return strings.TrimSuffix(out, filepath.Ext(out)) + ".held.plan.json"
 }
 
-// settle names the outcome and gives the files their final names: plan and report first, the derivative last.
+// settle names the outcome and gives the files their final names: plan, report and contact sheet first, the derivative last.
 func (c *clip) settle(ctx context.Context) (Outcome, error) {
 	if err := c.recordFindings(); err != nil {
 		return Outcome{}, err
@@ -61,6 +61,15 @@ func (c *clip) settle(ctx context.Context) (Outcome, error) {
 	}
 	if out.Derivative == "" {
 		return out, nil
+	}
+	if c.request.SheetOut != "" {
+		b, err := os.ReadFile(c.sheetPath())
+		if err != nil {
+			return Outcome{}, fmt.Errorf("read contact sheet: %w", plainPath(err))
+		}
+		if err := c.scratch.install(c.request.SheetOut, b, 0o600); err != nil {
+			return Outcome{}, err
+		}
 	}
 	if out.State == Released {
 		if err := os.Chmod(c.part, releasedMode); err != nil {

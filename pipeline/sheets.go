@@ -16,9 +16,8 @@ import (
 )
 
 const (
-	sheetFrames = 6    // pairs on a contact sheet
-	sheetLong   = 640  // long side of a frame on a contact sheet, pixels
-	peopleLong  = 1280 // long side of the frame that a person's picture is cut from
+	sheetLong  = 640  // long side of a frame on a contact sheet, pixels
+	peopleLong = 1280 // long side of the frame that a person's picture is cut from
 )
 
 // ContactSheet writes a PNG of some frames of the source beside the same frames of the derivative. It shows faces: it is
@@ -101,28 +100,6 @@ func installFile(cfg Config, path string, b []byte) error {
 		return err
 	}
 	return errors.Join(s.install(path, b, 0o600), s.close())
-}
-
-// pickFrames chooses frames for the contact sheet: spread over those in which something is covered, or over all.
-func pickFrames(plan decide.Plan) []int {
-	var covered []int
-	for i, f := range plan.Frames {
-		if f.Whole || len(f.Regions) > 0 {
-			covered = append(covered, i)
-		}
-	}
-	if len(covered) < sheetFrames {
-		covered = covered[:0]
-		for i := range plan.Frames {
-			covered = append(covered, i)
-		}
-	}
-	n := min(sheetFrames, len(covered))
-	picks := make([]int, n)
-	for i := range picks {
-		picks[i] = covered[(2*i+1)*len(covered)/(2*n)]
-	}
-	return slices.Compact(picks)
 }
 
 // firstOf is the source frame number of the plan's first frame.

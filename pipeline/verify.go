@@ -173,7 +173,7 @@ func (v *verifier) compare(ctx context.Context, events func(Event)) error {
 	if err != nil {
 		return err
 	}
-	c := &comparer{v: v, painter: painter, layout: layout, sums: sums}
+	c := &comparer{v: v, painter: painter, layout: layout, sums: sums, contact: newContact(v, layout)}
 	free, freeGot := make(chan []byte, renderBuffers), make(chan []byte, renderBuffers)
 	for range renderBuffers {
 		free <- make([]byte, layout.Size())
@@ -212,7 +212,7 @@ func (v *verifier) compare(ctx context.Context, events func(Event)) error {
 		return err
 	}
 	c.conclude()
-	return nil
+	return c.contact.write(v.request.SheetOut)
 }
 
 // readDerivative decodes the finished file; damage there is a failed verification.
@@ -256,6 +256,7 @@ type comparer struct {
 	painter *obscure.Painter
 	layout  media.Layout
 	sums    *obscure.Comparison
+	contact *contact
 
 	seen, got   int     // frames compared, frames that the derivative has
 	offset      float64 // seconds that the derivative's clock is ahead of the source's
@@ -280,6 +281,9 @@ func (c *comparer) look(p pair) error {
 	i := p.want.info.Number
 	f := &c.v.plan.Frames[i]
 	c.stamp(i, p)
+	if err := c.contact.take(p); err != nil {
+		return err
+	}
 	areas := areasOf(f, c.v.plan.Source, c.layout)
 	var err error
 	if f.Whole {

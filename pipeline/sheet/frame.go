@@ -79,8 +79,9 @@ func (m mixer) rgb(y, u, v int) (r, g, b uint8) {
 
 func byteOf(v int) uint8 { return uint8(min(max((v+1<<15)>>16, 0), 255)) }
 
-// FromYUV turns a planar frame into a picture of its own.
-func FromYUV(l media.Layout, frame []byte, c Colour) (*image.RGBA, error) {
+// FromYUV turns a planar frame into a picture of its own, whose sides are the frame's by shrink (rounded down, at least 1): each
+// pixel is the mean of the samples that it stands for. What is left over on the right and below is not shown.
+func FromYUV(l media.Layout, frame []byte, c Colour, shrink int) (*image.RGBA, error) {
 	planes := l.Planes()
 	if len(planes) != 3 {
 		return nil, fmt.Errorf("format %q: %w", l.Format, ErrFrame)
@@ -88,25 +89,50 @@ func FromYUV(l media.Layout, frame []byte, c Colour) (*image.RGBA, error) {
 	if l.Width < 1 || l.Height < 1 || len(frame) != l.Size() {
 		return nil, fmt.Errorf("%d bytes for %dx%d: %w", len(frame), l.Width, l.Height, ErrFrame)
 	}
+	shrink = min(max(shrink, 1), l.Width, l.Height)
 	m := newMixer(c, l)
-	at := func(i, x, y int) int {
-		p := planes[i]
-		row := p.Offset + (y>>p.ShiftY)*p.Stride
-		if l.Depth() == 8 {
-			return int(frame[row+x>>p.ShiftX])
-		}
-		k := row + 2*(x>>p.ShiftX)
-		return int(frame[k]) | int(frame[k+1])<<8
+	means := make([]meaner, len(planes))
+	for i, p := range planes {
+		means[i] = meaner{plane: p, bytes: (l.Depth() + 7) / 8, shrink: shrink, frame: frame}
 	}
-	out := image.NewRGBA(image.Rect(0, 0, l.Width, l.Height))
-	for y := range l.Height {
+	out := image.NewRGBA(image.Rect(0, 0, l.Width/shrink, l.Height/shrink))
+	for y := range out.Rect.Dy() {
 		line := out.Pix[y*out.Stride:]
-		for x := range l.Width {
-			r, g, b := m.rgb(at(0, x, y), at(1, x, y), at(2, x, y))
+		for x := range out.Rect.Dx() {
+			r, g, b := m.rgb(means[0].at(x, y), means[1].at(x, y), means[2].at(x, y))
 			line[4*x], line[4*x+1], line[4*x+2], line[4*x+3] = r, g, b, 0xff
 		}
 	}
 	return out, nil
+}
+
+// meaner reads a plane in squares of shrink pixels of the frame, from the top left.
+type meaner struct {
+	plane  media.Plane
+	bytes  int // of a sample
+	shrink int
+	frame  []byte
+}
+
+// at is the mean sample of one square.
+func (m *meaner) at(x, y int) int {
+	left, top := x*m.shrink>>m.plane.ShiftX, y*m.shrink>>m.plane.ShiftY
+	right, bottom := max((x+1)*m.shrink>>m.plane.ShiftX, left+1), max((y+1)*m.shrink>>m.plane.ShiftY, top+1)
+	sum := 0
+	for r := top; r < bottom; r++ {
+		row := m.frame[m.plane.Offset+r*m.plane.Stride:]
+		if m.bytes == 1 {
+			for _, v := range row[left:right] {
+				sum += int(v)
+			}
+			continue
+		}
+		for c := left; c < right; c++ {
+			sum += int(row[2*c]) | int(row[2*c+1])<<8
+		}
+	}
+	n := (right - left) * (bottom - top)
+	return (sum + n/2) / n
 }
 
 // FromBGR turns a bgr24 frame into a picture of its own.

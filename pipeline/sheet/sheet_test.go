@@ -207,7 +207,7 @@ func TestFromYUV(t *testing.T) {
 		for _, c := range []Colour{{}, {Matrix: "bt709"}, {Full: true, Matrix: "smpte170m"}, {Matrix: "bt2020nc"}} {
 			for _, want := range []color.RGBA{{0, 0, 0, 255}, {255, 255, 255, 255}, {200, 60, 30, 255}, {20, 90, 230, 255}} {
 				l := media.Layout{Width: 5, Height: 3, Format: f}
-				img, err := FromYUV(l, yuvFrame(l, c, want), c)
+				img, err := FromYUV(l, yuvFrame(l, c, want), c, 1)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -260,8 +260,8 @@ func TestFromBGR(t *testing.T) {
 	for _, err := range []error{
 		second(FromBGR(l, make([]byte, 5))),
 		second(FromBGR(media.Layout{Width: 2, Height: 1, Format: media.YUV420P}, make([]byte, 6))),
-		second(FromYUV(l, make([]byte, 6), Colour{})),
-		second(FromYUV(media.Layout{Width: 2, Height: 1, Format: media.YUV420P}, make([]byte, 3), Colour{})),
+		second(FromYUV(l, make([]byte, 6), Colour{}, 1)),
+		second(FromYUV(media.Layout{Width: 2, Height: 1, Format: media.YUV420P}, make([]byte, 3), Colour{}, 1)),
 	} {
 		if !errors.Is(err, ErrFrame) {
 			t.Errorf("got %v", err)
@@ -270,3 +270,39 @@ func TestFromBGR(t *testing.T) {
 }
 
 func second(_ *image.RGBA, err error) error { return err }
+
+// A shrunk picture is made of means, each of the samples under its pixel, and leaves out what fills no whole pixel.
+func TestFromYUVShrinks(t *testing.T) {
+	for _, f := range []media.PixelFormat{media.YUV420P, media.YUV444P, media.YUV422P10} {
+		l := media.Layout{Width: 13, Height: 8, Format: f}
+		frame := yuvFrame(l, Colour{}, color.RGBA{128, 128, 128, 255})
+		unit := 1 << (l.Depth() - 8)
+		luma := l.Planes()[0]
+		for y := range l.Height {
+			for x := range l.Width {
+				v := (100 + 20*(x/4)) * unit // of four columns each
+				if x%2 == 1 {
+					v += 8 * unit
+				}
+				at := luma.Offset + y*luma.Stride + x*luma.Stride/l.Width
+				frame[at] = byte(v)
+				if l.Depth() > 8 {
+					frame[at+1] = byte(v >> 8)
+				}
+			}
+		}
+		img, err := FromYUV(l, frame, Colour{}, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if img.Bounds() != image.Rect(0, 0, 3, 2) {
+			t.Fatalf("%s: picture is %v", f, img.Bounds())
+		}
+		for x := range 3 {
+			want := int(math.Round(float64(104+20*x-16) * 255 / 219))
+			if c := img.RGBAAt(x, 1); max(int(c.R)-want, want-int(c.R)) > 1 || c.R != c.G || c.G != c.B {
+				t.Errorf("%s: pixel %d is %v, want %d", f, x, c, want)
+			}
+		}
+	}
+}
