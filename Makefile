@@ -8,7 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LDFLAGS     := -X main.revision=$(REVISION)
 TESTFLAGS   ?= -race -timeout 20m
 
-.PHONY: help demo test faults deps go models servers build lint bench clean
+.PHONY: help demo test faults deps go models servers build lint bench bench-queue clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make build    build ./veil"
 	@echo "make lint     gofmt, go vet, go mod tidy, staticcheck"
 	@echo "make bench    speed, memory and leaks of ./veil"
+	@echo "make bench-queue  what the daemon adds, orders and takes (an hour; on a machine that does nothing else)"
 	@echo "make clean    remove what these made, but the weights"
 
 deps:
@@ -62,6 +63,10 @@ lint: deps go
 bench: models build
 	@docker/install.sh demo test
 	@go run ./bench
+
+bench-queue: models build servers
+	@docker/install.sh demo
+	@go run ./bench/queue
 
 clean:
 	@rm -rf veil demo-out bench/out
