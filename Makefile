@@ -6,7 +6,7 @@ SHELL       := /bin/bash
 REVISION    := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LDFLAGS     := -X main.revision=$(REVISION)
-TESTFLAGS   ?= -race -timeout 20m
+TESTFLAGS   ?= -race -timeout 40m
 
 .PHONY: help demo test faults deps go models servers build lint bench bench-queue clean
 .DEFAULT_GOAL := help

@@ -193,8 +193,13 @@ func TestDirFull(t *testing.T) {
 }
 
 func fillDisk(t *testing.T, root string) {
-	if err := errors.Join(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
-		unix.Mount("tmpfs", root, "tmpfs", 0, "size=2m")); err != nil {
+	err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+	if errors.Is(err, unix.EINVAL) { // a chroot whose root is no mount: no harm where nothing is shared
+		if mounts, readErr := os.ReadFile("/proc/self/mountinfo"); readErr == nil && !bytes.Contains(mounts, []byte("shared:")) {
+			err = nil
+		}
+	}
+	if err = errors.Join(err, unix.Mount("tmpfs", root, "tmpfs", 0, "size=2m")); err != nil {
 		t.Fatalf("no small file system: %v", err)
 	}
 	defer func() { _ = unix.Unmount(root, unix.MNT_DETACH) }()
@@ -211,7 +216,7 @@ func fillDisk(t *testing.T, root string) {
 			t.Fatalf("put %s: %v", key, err)
 		}
 	}
-	_, err := s.Create(t.Context(), "a/new", long, "")
+	_, err = s.Create(t.Context(), "a/new", long, "")
 	wantErr(t, err, store.ErrFull)
 	if o, err := s.Fetch(t.Context(), "a/old", io.Discard); err != nil || o.SHA256 != storetest.Sum(old) {
 		t.Fatalf("the old object: %+v, %v", o, err)
