@@ -8,7 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LDFLAGS     := -X main.revision=$(REVISION)
 TESTFLAGS   ?= -race -timeout 40m
 
-.PHONY: help demo test faults deps go models servers build lint bench bench-queue clean
+.PHONY: help demo test faults deps go models servers build verifiers lint bench bench-queue clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make models   fetch the weights and ONNX Runtime, checked by digest"
 	@echo "make servers  build the S3 servers that the tests need, outside the checkout"
 	@echo "make build    build ./veil"
+	@echo "make verifiers  build veil-verify for Linux, Windows and macOS into dist/"
 	@echo "make lint     gofmt, go vet, go mod tidy, staticcheck"
 	@echo "make bench    speed, memory and leaks of ./veil"
 	@echo "make bench-queue  what the daemon adds, orders and takes (an hour; on a machine that does nothing else)"
@@ -36,6 +37,15 @@ models: deps
 build: deps go
 	@echo "build: veil $(REVISION)"
 	@go build -ldflags "$(LDFLAGS)" -o veil ./worker
+
+# One static file each: whoever checks evidence needs nothing else.
+verifiers: go
+	@mkdir -p dist
+	@for target in linux/amd64 linux/arm64 windows/amd64 darwin/arm64; do \
+		out=dist/veil-verify-$${target/\//-}; case $$target in windows/*) out=$$out.exe ;; esac; \
+		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go build -trimpath -ldflags "-s -w $(LDFLAGS)" -o $$out ./worker/veil-verify || exit 1; \
+		echo "verifiers: $$out"; \
+	done
 
 servers: deps go
 	@go run ./worker/store/servers/build
@@ -69,4 +79,4 @@ bench-queue: models build servers
 	@go run ./bench/queue
 
 clean:
-	@rm -rf veil demo-out bench/out
+	@rm -rf veil dist demo-out bench/out
