@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"veil/pipeline"
+	"veil/worker/text"
 )
 
 // analyzeCmd is `veil analyze`.
@@ -55,9 +56,9 @@ func (c *analyzeCmd) Run(ctx context.Context, a *app) error {
 	if a.JSON {
 		return a.printJSON(answer)
 	}
-	a.printf("%s: %d tracks in %d frames\n  plan        %s\n", printable(base(p.in)), answer.Tracks, answer.Frames, printable(answer.Plan))
+	a.printf("%s: %d tracks in %d frames\n  plan        %s\n", text.Printable(base(p.in)), answer.Tracks, answer.Frames, text.Printable(answer.Plan))
 	if answer.People != "" {
-		a.printf("  people      %s\n", printable(answer.People))
+		a.printf("  people      %s\n", text.Printable(answer.People))
 	}
 	return nil
 }

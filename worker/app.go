@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -54,6 +55,14 @@ type status int
 // Error says the code; nobody prints it.
 func (s status) Error() string { return fmt.Sprintf("exit %d", int(s)) }
 
+// ended ends a command whose answer was printed: with an exit code, or well.
+func ended(exit int) error {
+	if exit == pipeline.ExitReleased {
+		return nil
+	}
+	return status(exit)
+}
+
 // printJSON writes one answer, indented.
 func (a *app) printJSON(v any) error {
 	enc := json.NewEncoder(a.out)
@@ -86,3 +95,20 @@ func about(path string, err error) error {
 
 func (c *clipError) Error() string { return c.clip + ": " + c.err.Error() }
 func (c *clipError) Unwrap() error { return c.err }
+
+// fail prints err as one line, or as JSON, and gives its exit code.
+func (a *app) fail(clip string, err error) int {
+	var named *clipError
+	if errors.As(err, &named) {
+		clip, err = named.clip, named.err
+	}
+	f := asFailure(err)
+	if a.JSON {
+		if err := a.printJSON(map[string]any{"failure": failureJSON{Clip: clip, Failure: f}}); err != nil {
+			return pipeline.ExitFailed
+		}
+		return f.Exit
+	}
+	fmt.Fprintln(a.err, failureLine(clip, f))
+	return f.Exit
+}

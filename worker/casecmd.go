@@ -68,7 +68,7 @@ func (c *caseCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer closing(s, &err)
-	v, err := s.caseView(ctx, c.Case)
+	v, err := gatherCase(ctx, s, c.Case)
 	if err != nil {
 		return jobError("", err)
 	}
@@ -100,8 +100,8 @@ func (c *caseCmd) Run(ctx context.Context, a *app) (err error) {
 	return nil
 }
 
-// caseView gathers a case.
-func (s *service) caseView(ctx context.Context, name string) (caseView, error) {
+// gatherCase gathers a case.
+func gatherCase(ctx context.Context, s *service, name string) (caseView, error) {
 	v := caseView{Case: name, Time: time.Now().Local().Format("2006-01-02 15:04 MST")}
 	var all, mine []jobs.State
 	err := s.queue.States(ctx, func(st jobs.State) bool {
@@ -124,7 +124,7 @@ func (s *service) caseView(ctx context.Context, name string) (caseView, error) {
 		}
 		return strings.Compare(a.ID, b.ID)
 	})
-	sp, err := s.measureSpeed(ctx, all)
+	sp, err := measureSpeed(ctx, s, all)
 	if err != nil {
 		return v, err
 	}

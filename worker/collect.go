@@ -44,7 +44,7 @@ func (d *daemon) collectEvery(ctx context.Context) {
 // there: the queue's files may have been lost, and the store is what they are rebuilt from.
 func (d *daemon) collectOnce(ctx context.Context) error {
 	before := time.Now().Add(-d.collect.age)
-	attempts, kept, err := d.service.listAttempts(ctx)
+	attempts, kept, err := listAttempts(ctx, d.service)
 	if err != nil {
 		return err
 	}
@@ -63,14 +63,14 @@ func (d *daemon) collectOnce(ctx context.Context) error {
 		}
 		if !garbage(a, s) {
 			if outlived(a, s) {
-				if err := d.service.trim(ctx, store.AttemptPrefix(a.id, a.generation, a.epoch)); err != nil {
+				if err := trim(ctx, d.service, store.AttemptPrefix(a.id, a.generation, a.epoch)); err != nil {
 					return err
 				}
 				removed++
 			}
 			continue
 		}
-		if err := d.service.retract(ctx, store.AttemptPrefix(a.id, a.generation, a.epoch)); err != nil {
+		if err := retract(ctx, d.service, store.AttemptPrefix(a.id, a.generation, a.epoch)); err != nil {
 			return err
 		}
 		removed++
@@ -99,7 +99,7 @@ type attemptFiles struct {
 
 // listAttempts lists what attempts have put, and of each job that something lies of, when its record was last copied (zero:
 // never).
-func (s *service) listAttempts(ctx context.Context) ([]attemptFiles, map[string]time.Time, error) {
+func listAttempts(ctx context.Context, s *service) ([]attemptFiles, map[string]time.Time, error) {
 	var all []attemptFiles
 	kept := map[string]time.Time{}
 	for o, err := range s.store.List(ctx, store.Restricted) {
@@ -160,7 +160,7 @@ func outlived(a attemptFiles, s jobs.State) bool {
 }
 
 // trim removes from an attempt's prefix all but its job and its first pass, the manifest first.
-func (s *service) trim(ctx context.Context, prefix string) error {
+func trim(ctx context.Context, s *service, prefix string) error {
 	if err := s.store.Remove(ctx, prefix+store.ManifestName); err != nil {
 		return fmt.Errorf("remove what was outlived: %w", err)
 	}
@@ -206,7 +206,7 @@ func (d *daemon) collectReleases(ctx context.Context) (n int, err error) {
 			continue
 		}
 		// A generation follows a release only after that was withdrawn.
-		if err := d.service.retract(ctx, store.ReleasePrefix(parts[0], g)); err != nil {
+		if err := retract(ctx, d.service, store.ReleasePrefix(parts[0], g)); err != nil {
 			return n, err
 		}
 		n++
@@ -227,7 +227,7 @@ func (d *daemon) keepMissing(ctx context.Context, kept map[string]time.Time) err
 		return err
 	}
 	for _, id := range missing {
-		if err := d.service.keepState(ctx, id); err != nil {
+		if err := keepState(ctx, d.service, id); err != nil {
 			return err
 		}
 	}

@@ -14,8 +14,8 @@ type cancelCmd struct {
 
 // Run cancels the jobs.
 func (c *cancelCmd) Run(ctx context.Context, a *app) error {
-	return c.each(ctx, a, c.ID, func(s *service, id string) (jobs.State, error) {
-		return s.kept(ctx, id)(s.queue.Cancel(ctx, id))
+	return eachJob(ctx, &c.serviceFlags, a, c.ID, func(s *service, id string) (jobs.State, error) {
+		return kept(ctx, s, id)(s.queue.Cancel(ctx, id))
 	})
 }
 
@@ -28,13 +28,13 @@ type retryCmd struct {
 
 // Run begins the next generation of the jobs.
 func (c *retryCmd) Run(ctx context.Context, a *app) error {
-	return c.each(ctx, a, c.ID, func(s *service, id string) (jobs.State, error) {
-		return s.kept(ctx, id)(s.queue.Retry(ctx, id, jobs.RetryOptions{Fresh: c.Fresh}))
+	return eachJob(ctx, &c.serviceFlags, a, c.ID, func(s *service, id string) (jobs.State, error) {
+		return kept(ctx, s, id)(s.queue.Retry(ctx, id, jobs.RetryOptions{Fresh: c.Fresh}))
 	})
 }
 
-// each does one thing to several jobs; one that it cannot be done to stops no other.
-func (f *serviceFlags) each(ctx context.Context, a *app, ids []string, do func(*service, string) (jobs.State, error)) (err error) {
+// eachJob does one thing to several jobs; one that it cannot be done to stops no other.
+func eachJob(ctx context.Context, f *serviceFlags, a *app, ids []string, do func(*service, string) (jobs.State, error)) (err error) {
 	s, err := f.connect(ctx, submitOptions())
 	if err != nil {
 		return err
@@ -66,10 +66,10 @@ func refused(id string, err error) submitted {
 }
 
 // kept copies a record that was changed for good into the store.
-func (s *service) kept(ctx context.Context, id string) func(jobs.State, error) (jobs.State, error) {
+func kept(ctx context.Context, s *service, id string) func(jobs.State, error) (jobs.State, error) {
 	return func(state jobs.State, err error) (jobs.State, error) {
 		if err == nil {
-			err = s.keepState(ctx, id)
+			err = keepState(ctx, s, id)
 		}
 		return state, err
 	}

@@ -90,7 +90,7 @@ func (d *daemon) settled(ctx context.Context, a *jobs.Attempt, fate jobs.Fate, e
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepLimit)
 	defer cancel()
-	if err := d.service.keepState(ctx, s.ID); err != nil && !errors.Is(err, jobs.ErrNotFound) {
+	if err := keepState(ctx, d.service, s.ID); err != nil && !errors.Is(err, jobs.ErrNotFound) {
 		d.log.Warn("keep record", "job_id", s.ID, "code", causeFor(err).Code)
 	}
 }

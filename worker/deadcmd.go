@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"veil/worker/jobs"
+	"veil/worker/text"
 )
 
 // deadCmd is `veil dead`.
@@ -41,7 +42,7 @@ func (c *deadListCmd) Run(ctx context.Context, a *app) (err error) {
 	fmt.Fprintln(t, "ID\tCODE\tATTEMPTS\tFAILURES\tDEATHS\tTIME\tWHAT TO DO")
 	for _, d := range letters {
 		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%s\t%s\n", d.ID, d.Code, d.Attempts, d.Failures, d.Deaths,
-			d.Time.UTC().Format(time.RFC3339), printable(remedyOf(d)))
+			d.Time.UTC().Format(time.RFC3339), text.Printable(remedyOf(d)))
 	}
 	return t.Flush()
 }
@@ -90,7 +91,7 @@ func (c *deadShowCmd) Run(ctx context.Context, a *app) (err error) {
 // liner writes lines of a name and a text.
 func (a *app) liner() func(name, format string, args ...any) {
 	return func(name, format string, args ...any) {
-		a.printf("%-12s %s\n", name, printable(fmt.Sprintf(format, args...)))
+		a.printf("%-12s %s\n", name, text.Printable(fmt.Sprintf(format, args...)))
 	}
 }
 
@@ -101,8 +102,8 @@ type deadRequeueCmd struct {
 
 // Run tries the jobs again.
 func (c *deadRequeueCmd) Run(ctx context.Context, a *app) error {
-	return c.each(ctx, a, c.ID, func(s *service, id string) (jobs.State, error) {
-		return s.kept(ctx, id)(s.queue.Requeue(ctx, id))
+	return eachJob(ctx, &c.serviceFlags, a, c.ID, func(s *service, id string) (jobs.State, error) {
+		return kept(ctx, s, id)(s.queue.Requeue(ctx, id))
 	})
 }
 
@@ -113,7 +114,7 @@ type deadDropCmd struct {
 
 // Run takes the letters away.
 func (c *deadDropCmd) Run(ctx context.Context, a *app) error {
-	return c.each(ctx, a, c.ID, func(s *service, id string) (jobs.State, error) {
+	return eachJob(ctx, &c.serviceFlags, a, c.ID, func(s *service, id string) (jobs.State, error) {
 		if err := s.queue.Drop(ctx, id); err != nil {
 			return jobs.State{}, err
 		}

@@ -43,12 +43,12 @@ func (c *decideCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return jobError(c.ID, err)
 	}
-	if err := s.keepState(ctx, c.ID); err != nil {
+	if err := keepState(ctx, s, c.ID); err != nil {
 		return jobError(c.ID, err)
 	}
 	rows := []submitted{{ID: state.ID, Phase: state.Phase}}
 	if c.Wait {
-		if err := s.await(ctx, a, rows); err != nil {
+		if err := awaitAnswers(ctx, s, a, rows); err != nil {
 			return err
 		}
 	}

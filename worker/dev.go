@@ -15,6 +15,7 @@ import (
 	"veil/worker/jobs"
 	"veil/worker/jobs/embedded"
 	"veil/worker/store"
+	"veil/worker/text"
 )
 
 // devCmd is `veil dev`: queue, store and one worker in one process, with everything in one folder.
@@ -68,12 +69,12 @@ func (c *devCmd) Run(ctx context.Context, a *app) (err error) {
 func (c *devCmd) greet(a *app) {
 	flag := ""
 	if c.Dir != defaultDir {
-		flag = " --dir " + printable(c.Dir)
+		flag = " --dir " + text.Printable(c.Dir)
 	}
 	if a.JSON {
 		return
 	}
-	a.printf("veil dev works in %s. In another terminal:\n", printable(c.Dir))
+	a.printf("veil dev works in %s. In another terminal:\n", text.Printable(c.Dir))
 	a.printf("  veil submit CLIP --wait%s\n  veil jobs --watch%s\n  veil get ID -o FOLDER%s\n", flag, flag, flag)
 	a.printf("Ctrl-C stops it; what waits then goes on at the next start.\n")
 }
@@ -166,7 +167,7 @@ func (h *devHouse) connect(ctx context.Context, o jobs.Options) (*service, error
 		return nil, errors.Join(err, s.close())
 	}
 	if len(made.Created) > 0 { // a new folder, or the queue's files were lost
-		if _, err := s.rebuild(ctx); err != nil {
+		if _, err := rebuild(ctx, s); err != nil {
 			return nil, errors.Join(jobError("of the store", err), s.close())
 		}
 	}

@@ -65,7 +65,7 @@ func TestDevIsKilledAndStartedAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.handIn(t.Context(), in, nil); err != nil {
+		if _, err := handIn(t.Context(), s, in, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"veil/pipeline"
 	"veil/pipeline/media"
+	"veil/worker/text"
 )
 
 // leastScratch is how much free space scratch should have, in bytes: raw sound and plans of hours fit.
@@ -163,7 +164,7 @@ func (h *health) scratch(a *app) {
 	}
 	h.Free = fs.Bavail * uint64(fs.Bsize)
 	if h.Free < leastScratch {
-		h.advise("free space, or name another folder with --scratch", "the scratch folder has only %s free", size(h.Free))
+		h.advise("free space, or name another folder with --scratch", "the scratch folder has only %s free", text.Size(h.Free))
 	}
 }
 
@@ -214,7 +215,7 @@ func (h *health) sandbox(ctx context.Context, a *app) {
 // printHealth is the answer for people.
 func (a *app) printHealth(h *health) {
 	line := func(name, format string, args ...any) {
-		a.printf("%-10s %s\n", name, printable(fmt.Sprintf(format, args...)))
+		a.printf("%-10s %s\n", name, text.Printable(fmt.Sprintf(format, args...)))
 	}
 	line("veil", "%s (%s)", h.Build.Revision, h.Build.Go)
 	if h.FFmpeg != "" {
@@ -233,7 +234,7 @@ func (a *app) printHealth(h *health) {
 	for _, w := range h.Models {
 		line("", "%s: %s, sha256 %s", w.Name, w.State, w.SHA256)
 	}
-	line("scratch", "%s, %s free", h.Scratch, size(h.Free))
+	line("scratch", "%s, %s free", h.Scratch, text.Size(h.Free))
 	if h.Sandbox != nil {
 		line("sandbox", "%s: %s", h.Sandbox.Mode, strings.Join(h.Sandbox.InForce, ", "))
 	}
@@ -242,7 +243,7 @@ func (a *app) printHealth(h *health) {
 			line(l[0], "%s", l[1])
 		}
 	}
-	line("machine", "%d cores, %s of memory", h.Cores, size(h.Memory))
+	line("machine", "%d cores, %s of memory", h.Cores, text.Size(h.Memory))
 	for _, p := range h.Advice {
 		line("advice", "%s: %s", p.What, p.Remedy)
 	}
@@ -252,12 +253,6 @@ func (a *app) printHealth(h *health) {
 	if len(h.Problems) == 0 {
 		line("", "ready")
 	}
-}
-
-// size words a number of bytes.
-func size(n uint64) string {
-	const unit = 1 << 30
-	return fmt.Sprintf("%.1f GiB", float64(n)/unit)
 }
 
 // memory is what this process may use, in bytes: the machine's, or its control group's limit where that is lower.

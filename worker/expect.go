@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"veil/worker/jobs"
+	"veil/worker/text"
 )
 
 // speed is what was measured of the clips that were answered last.
@@ -22,7 +23,7 @@ const (
 )
 
 // measureSpeed reads how long the last clips took, from their events.
-func (s *service) measureSpeed(ctx context.Context, all []jobs.State) (speed, error) {
+func measureSpeed(ctx context.Context, s *service, all []jobs.State) (speed, error) {
 	var v speed
 	var done []jobs.State
 	for _, st := range all {
@@ -73,7 +74,7 @@ func (v speed) expected(phase jobs.Phase, ahead int) string {
 	case v.clips < speedLeast:
 		return fmt.Sprintf("not known: only %d clips were measured so far", v.clips)
 	case v.now == 0:
-		return fmt.Sprintf("not known: no worker is at work; %d clips come first, the last ones took about %s each", ahead, age(v.median))
+		return fmt.Sprintf("not known: no worker is at work; %d clips come first, the last ones took about %s each", ahead, text.Age(v.median))
 	}
 	if phase != jobs.Queued {
 		ahead = 0
@@ -81,7 +82,7 @@ func (v speed) expected(phase jobs.Phase, ahead int) string {
 	rounds := ahead/v.now + 1
 	end := time.Now().Add(time.Duration(rounds) * v.median)
 	return fmt.Sprintf("about %s, if it goes on as with the last %d clips (%s each, %d at once); a longer clip takes longer",
-		end.Local().Format("2006-01-02 15:04"), v.clips, age(v.median), v.now)
+		end.Local().Format("2006-01-02 15:04"), v.clips, text.Age(v.median), v.now)
 }
 
 // aheadOf counts the waiting clips that are served before a job: those of a higher class, and earlier ones of its own.

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"veil/pipeline"
+	"veil/worker/text"
 )
 
 // Failure codes that only the command line gives; docs/failures.md tells them beside the pipeline's.
@@ -52,51 +49,15 @@ func asFailure(err error) *pipeline.Failure {
 	return &f
 }
 
-// fail prints err as one line, or as JSON, and gives its exit code.
-func (a *app) fail(clip string, err error) int {
-	var named *clipError
-	if errors.As(err, &named) {
-		clip, err = named.clip, named.err
-	}
-	f := asFailure(err)
-	if a.JSON {
-		if err := a.printJSON(map[string]any{"failure": failureJSON{Clip: clip, Failure: f}}); err != nil {
-			return pipeline.ExitFailed
-		}
-		return f.Exit
-	}
-	fmt.Fprintln(a.err, failureLine(clip, f))
-	return f.Exit
-}
-
 // failureLine is `veil: CLIP: cause: what to do`, without anything that could move a terminal's cursor.
 func failureLine(clip string, f *pipeline.Failure) string {
 	parts := []string{"veil"}
 	if clip != "" {
-		parts = append(parts, printable(clip))
+		parts = append(parts, text.Printable(clip))
 	}
-	parts = append(parts, printable(f.Detail))
+	parts = append(parts, text.Printable(f.Detail))
 	if f.Remedy != "" {
-		parts = append(parts, printable(f.Remedy))
+		parts = append(parts, text.Printable(f.Remedy))
 	}
 	return strings.Join(parts, ": ")
-}
-
-// printable escapes what is no printable character: control characters, line ends, direction marks, broken UTF-8.
-func printable(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && n == 1:
-			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case r == ' ' || unicode.IsPrint(r):
-			b.WriteRune(r)
-		default:
-			q := strconv.QuoteRune(r)
-			b.WriteString(q[1 : len(q)-1])
-		}
-		i += n
-	}
-	return b.String()
 }

@@ -70,12 +70,12 @@ func pieces(state jobs.State, w wanted) ([]piece, error) {
 
 // fetchJob fetches an answered job into a folder under a name, each object only with the bytes that the record names, and
 // gives the files' names. Nothing appears unless all of it is right, and nothing else is overwritten.
-func (s *service) fetchJob(ctx context.Context, state jobs.State, w wanted, at place) ([]string, error) {
+func fetchJob(ctx context.Context, s *service, state jobs.State, w wanted, at place) ([]string, error) {
 	list, err := pieces(state, w)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkManifest(ctx, state.ID, list); err != nil {
+	if err := checkManifest(ctx, s, state.ID, list); err != nil {
 		return nil, err
 	}
 	var names []string
@@ -98,7 +98,7 @@ func (s *service) fetchJob(ctx context.Context, state jobs.State, w wanted, at p
 		if there {
 			return nil, failedf(codeExists, "choose another folder, or move it away", "%s is there and is something else", base(path))
 		}
-		fetched, err := s.fetchPart(ctx, p, at, path)
+		fetched, err := fetchPart(ctx, s, p, at, path)
 		if err != nil {
 			return nil, err
 		}
@@ -131,7 +131,7 @@ func (at place) mode(secret bool) os.FileMode {
 }
 
 // checkManifest makes sure that the manifest is the one of the record and names the derivative.
-func (s *service) checkManifest(ctx context.Context, id string, list []piece) error {
+func checkManifest(ctx context.Context, s *service, id string, list []piece) error {
 	b, o, err := s.store.Read(ctx, list[0].key, maxManifest)
 	if err != nil {
 		return jobError(id, err)
@@ -149,7 +149,7 @@ type part struct {
 }
 
 // fetchPart streams an object beside its final name. A run that was killed leaves it there for the next one to begin anew.
-func (s *service) fetchPart(ctx context.Context, p piece, at place, path string) (_ *part, err error) {
+func fetchPart(ctx context.Context, s *service, p piece, at place, path string) (_ *part, err error) {
 	f, err := os.OpenFile(partName(path), os.O_CREATE|os.O_RDWR, at.mode(p.secret))
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", base(path), plain(err))

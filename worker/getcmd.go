@@ -10,6 +10,7 @@ import (
 
 	"veil/pipeline"
 	"veil/worker/jobs"
+	"veil/worker/text"
 )
 
 // getCmd is `veil get`.
@@ -49,7 +50,7 @@ func (c *getCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	names := resultNames(states)
 	for _, state := range states {
-		files, err := s.fetchJob(ctx, state, wanted{held: c.Held, evidence: c.Evidence}, place{dir: c.Out, name: names[state.ID]})
+		files, err := fetchJob(ctx, s, state, wanted{held: c.Held, evidence: c.Evidence}, place{dir: c.Out, name: names[state.ID]})
 		row := gotten{ID: state.ID, Phase: state.Phase, Files: files}
 		if err != nil {
 			if ctx.Err() != nil {
@@ -135,7 +136,7 @@ func (a *app) tellGotten(rows []gotten) error {
 			fmt.Fprintln(a.err, failureLine(r.ID, r.Failure))
 			continue
 		}
-		a.printf("%s %s %s\n", r.ID, r.Phase, printable(filepath.Base(r.Files[len(r.Files)-1])))
+		a.printf("%s %s %s\n", r.ID, r.Phase, text.Printable(filepath.Base(r.Files[len(r.Files)-1])))
 	}
 	return ended(exit)
 }

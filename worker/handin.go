@@ -61,7 +61,7 @@ func bucketClip(j jobs.Job, bucket string, o store.Object) (clipIn, error) {
 
 // handIn takes one clip in. Whatever dies on the way, the same call again goes on where it ended: the job's record in the store
 // comes first and can be made by one content only, then the bytes, then the queue.
-func (s *service) handIn(ctx context.Context, c clipIn, events func(pipeline.Event)) (jobs.State, error) {
+func handIn(ctx context.Context, s *service, c clipIn, events func(pipeline.Event)) (jobs.State, error) {
 	if err := submitValidator().Validate(c.job); err != nil {
 		return jobs.State{}, err
 	}
@@ -91,7 +91,7 @@ func (s *service) handIn(ctx context.Context, c clipIn, events func(pipeline.Eve
 		return have, err
 	}
 	if c.path != "" && !known {
-		if err := s.putClip(ctx, c, events); err != nil {
+		if err := putClip(ctx, s, c, events); err != nil {
 			return have, err
 		}
 	}
@@ -99,7 +99,7 @@ func (s *service) handIn(ctx context.Context, c clipIn, events func(pipeline.Eve
 }
 
 // putClip streams a file into the store. Bytes that are not those of its digest are refused by the store.
-func (s *service) putClip(ctx context.Context, c clipIn, events func(pipeline.Event)) error {
+func putClip(ctx context.Context, s *service, c clipIn, events func(pipeline.Event)) error {
 	f, err := os.Open(c.path)
 	if err != nil {
 		return fmt.Errorf("open clip: %w", plain(err))

@@ -8,6 +8,7 @@ import (
 
 	"veil/worker/jobs"
 	"veil/worker/store"
+	"veil/worker/text"
 )
 
 // jobCmd is `veil job`.
@@ -34,7 +35,7 @@ func (c *jobCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer closing(s, &err)
-	info, err := s.info(ctx, c.ID)
+	info, err := jobInfoOf(ctx, s, c.ID)
 	if err != nil {
 		return jobError(c.ID, err)
 	}
@@ -45,8 +46,8 @@ func (c *jobCmd) Run(ctx context.Context, a *app) (err error) {
 	return nil
 }
 
-// info gathers what is known of a job.
-func (s *service) info(ctx context.Context, id string) (jobInfo, error) {
+// jobInfoOf gathers what is known of a job.
+func jobInfoOf(ctx context.Context, s *service, id string) (jobInfo, error) {
 	state, err := s.queue.State(ctx, id)
 	if err != nil {
 		return jobInfo{}, err
@@ -133,7 +134,7 @@ func (a *app) printJob(i jobInfo) {
 	}
 	a.printf("\n")
 	for _, e := range lastStages(i.Events) {
-		a.printf("%s  %d.%d  %s\n", stamp(e.Time), e.Generation, e.Attempt, printable(eventText(e)))
+		a.printf("%s  %d.%d  %s\n", stamp(e.Time), e.Generation, e.Attempt, text.Printable(eventText(e)))
 	}
 }
 

@@ -21,7 +21,7 @@ func stateRecordKey(id string) string { return store.Restricted + id + "/" + sta
 
 // keepJob puts the job as it was handed in where a rebuild finds it, unless it is there: a submitter that knows only NATS
 // puts nothing into the store.
-func (s *service) keepJob(ctx context.Context, state jobs.State) error {
+func keepJob(ctx context.Context, s *service, state jobs.State) error {
 	j, err := state.Decoded()
 	if err != nil {
 		return err
@@ -42,7 +42,7 @@ func (s *service) keepJob(ctx context.Context, state jobs.State) error {
 
 // keepState puts a copy of the job's record into the store, from which `veil setup --rebuild` brings it back. Call it after
 // everything that changes a record for good: an answer, a cancel, a retry, a decision, a withdrawal.
-func (s *service) keepState(ctx context.Context, id string) error {
+func keepState(ctx context.Context, s *service, id string) error {
 	state, err := s.queue.State(ctx, id)
 	if err != nil {
 		return err

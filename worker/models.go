@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"veil/models"
+	"veil/worker/text"
 )
 
 // modelsCmd is `veil models`.
@@ -73,9 +74,9 @@ func (modelsCmd) Run(a *app) error {
 			return err
 		}
 	} else {
-		a.printf("%s\n", printable(folder))
+		a.printf("%s\n", text.Printable(folder))
 		for _, w := range list {
-			a.printf("  %-10s %s: %s (%s %s, %s)\n             sha256 %s\n", w.State, printable(filepath.Base(w.Name)), w.What, w.Package, w.Version, w.Licence, w.SHA256)
+			a.printf("  %-10s %s: %s (%s %s, %s)\n             sha256 %s\n", w.State, text.Printable(filepath.Base(w.Name)), w.What, w.Package, w.Version, w.Licence, w.SHA256)
 		}
 	}
 	for _, w := range list {

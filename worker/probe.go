@@ -8,6 +8,7 @@ import (
 
 	"veil/pipeline"
 	"veil/pipeline/media"
+	"veil/worker/text"
 )
 
 // probeCmd is `veil probe`.
@@ -39,10 +40,10 @@ func (c *probeCmd) Run(ctx context.Context, a *app) error {
 // printProbe is the probe for people.
 func (a *app) printProbe(path string, p *media.Probe) {
 	line := func(name, format string, args ...any) {
-		a.printf("  %-10s %s\n", name, printable(fmt.Sprintf(format, args...)))
+		a.printf("  %-10s %s\n", name, text.Printable(fmt.Sprintf(format, args...)))
 	}
 	v := p.Video
-	a.printf("%s\n", printable(base(path)))
+	a.printf("%s\n", text.Printable(base(path)))
 	line("container", "%s, %s, %d streams", p.Container, time.Duration(p.Duration*float64(time.Second)).Round(time.Millisecond), p.Streams)
 	line("video", "stream %d, %s, %dx%d upright, %s", v.Index, v.Codec, v.Width, v.Height, v.Decoded)
 	rate := fmt.Sprintf("%.3f frames a second", v.AvgRate.Float())

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"veil/pipeline"
+	"veil/worker/text"
 )
 
 // meter shows progress. Events come from one goroutine; close ends the display and may be called twice.
@@ -73,7 +74,7 @@ func (b *bars) open(e pipeline.Event) *progressbar.ProgressBar {
 	if total <= 0 {
 		total = -1
 	}
-	text := fmt.Sprintf("%s: %s", printable(b.clip), e.Stage)
+	text := fmt.Sprintf("%s: %s", text.Printable(b.clip), e.Stage)
 	if e.Round > 0 {
 		text += fmt.Sprintf(" again (%d)", e.Round)
 	}

@@ -88,14 +88,14 @@ func (w *worker) undoLate(ctx context.Context, a *jobs.Attempt) error {
 	if s.Phase != jobs.Withdrawn {
 		return nil
 	}
-	if err := w.service.retract(ctx, store.ReleasePrefix(s.ID, a.Result().Generation)); err != nil {
+	if err := retract(ctx, w.service, store.ReleasePrefix(s.ID, a.Result().Generation)); err != nil {
 		return err
 	}
 	return jobs.ErrEpochLost
 }
 
 // retract empties a release: the manifest first, which makes it invisible.
-func (s *service) retract(ctx context.Context, prefix string) error {
+func retract(ctx context.Context, s *service, prefix string) error {
 	if err := s.store.Remove(ctx, prefix+store.ManifestName); err != nil {
 		return fmt.Errorf("empty release: %w", err)
 	}

@@ -48,7 +48,7 @@ func jobError(id string, err error) error {
 	case errors.Is(err, store.ErrDamaged), errors.Is(err, store.ErrChanged):
 		return coded(codeDigest, "what the store holds of "+id+" is not what was put there")
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrDenied):
-		return failedf(codeStoreAccess, causes[codeStoreAccess].en.remedy, "%s", err)
+		return failedf(codeStoreAccess, causeOf(codeStoreAccess).en.remedy, "%s", err)
 	case errors.Is(err, store.ErrUnavailable):
 		return failedf(codeStore, "try again later, or check the store", "%s", err)
 	case errors.Is(err, store.ErrFull):

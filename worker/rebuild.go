@@ -33,8 +33,8 @@ type remains struct {
 
 // rebuild brings back the record of every job that the store knows and the queue does not. Copies of records are taken at
 // their word as far as the store does not know better; a job without one comes back from its manifests.
-func (s *service) rebuild(ctx context.Context) (*rebuildCount, error) {
-	all, err := s.remains(ctx)
+func rebuild(ctx context.Context, s *service) (*rebuildCount, error) {
+	all, err := listRemains(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (s *service) rebuild(ctx context.Context) (*rebuildCount, error) {
 		if !errors.Is(err, jobs.ErrNotFound) {
 			return nil, err
 		}
-		state, err := s.stateOf(ctx, r)
+		state, err := stateOf(ctx, s, r)
 		if errors.Is(err, errRemains) {
 			count.Unreadable = append(count.Unreadable, r.id)
 			continue
@@ -71,8 +71,8 @@ func (s *service) rebuild(ctx context.Context) (*rebuildCount, error) {
 // errRemains says that what lies there of a job makes no record.
 var errRemains = errors.New("what the store holds of the job makes no record")
 
-// remains lists what there is of each job.
-func (s *service) remains(ctx context.Context) ([]*remains, error) {
+// listRemains lists what there is of each job.
+func listRemains(ctx context.Context, s *service) ([]*remains, error) {
 	byID := map[string]*remains{}
 	of := func(id string) *remains {
 		if byID[id] == nil {
@@ -80,7 +80,7 @@ func (s *service) remains(ctx context.Context) ([]*remains, error) {
 		}
 		return byID[id]
 	}
-	attempts, ids, err := s.listAttempts(ctx)
+	attempts, ids, err := listAttempts(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -112,8 +112,8 @@ func (s *service) remains(ctx context.Context) ([]*remains, error) {
 }
 
 // stateOf makes the record of one job from what lies there.
-func (s *service) stateOf(ctx context.Context, r *remains) (jobs.State, error) {
-	state, err := s.keptState(ctx, r)
+func stateOf(ctx context.Context, s *service, r *remains) (jobs.State, error) {
+	state, err := keptState(ctx, s, r)
 	if err != nil {
 		return jobs.State{}, err
 	}
@@ -125,7 +125,7 @@ func (s *service) stateOf(ctx context.Context, r *remains) (jobs.State, error) {
 		return state, nil
 	}
 	state.Phase = jobs.Queued
-	result, err := s.resultOf(ctx, r, state.Generation)
+	result, err := resultOf(ctx, s, r, state.Generation)
 	if err != nil || result == nil {
 		return state, err
 	}
@@ -142,7 +142,7 @@ func (s *service) stateOf(ctx context.Context, r *remains) (jobs.State, error) {
 }
 
 // keptState reads the copy of the record, or begins one from the job as it was handed in.
-func (s *service) keptState(ctx context.Context, r *remains) (jobs.State, error) {
+func keptState(ctx context.Context, s *service, r *remains) (jobs.State, error) {
 	b, _, err := s.store.Read(ctx, stateRecordKey(r.id), maxRecord)
 	if err == nil {
 		var state jobs.State
@@ -174,7 +174,7 @@ func (s *service) keptState(ctx context.Context, r *remains) (jobs.State, error)
 
 // resultOf reads the newest manifest of a generation: what an attempt put, read back and was about to commit. nil where there
 // is none.
-func (s *service) resultOf(ctx context.Context, r *remains, generation int) (*jobs.Result, error) {
+func resultOf(ctx context.Context, s *service, r *remains, generation int) (*jobs.Result, error) {
 	for _, a := range slices.Backward(slices.SortedFunc(slices.Values(r.attempts), byEpoch)) {
 		if !a.manifest || a.generation != generation {
 			continue

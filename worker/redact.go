@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"veil/pipeline"
+	"veil/worker/text"
 )
 
 // redactCmd is `veil redact`.
@@ -132,9 +133,9 @@ func (a *app) tellOutcome(p paths, out pipeline.Outcome) error {
 func (a *app) printOutcome(p paths, out pipeline.Outcome) {
 	r := out.Report
 	line := func(name, format string, args ...any) {
-		a.printf("  %-11s %s\n", name, printable(fmt.Sprintf(format, args...)))
+		a.printf("  %-11s %s\n", name, text.Printable(fmt.Sprintf(format, args...)))
 	}
-	a.printf("%s: %s\n", printable(base(p.in)), out.State)
+	a.printf("%s: %s\n", text.Printable(base(p.in)), out.State)
 	if out.Derivative != "" {
 		line("derivative", "%s", out.Derivative)
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"veil/worker/text"
 )
 
 const (
@@ -72,7 +74,7 @@ func (r *room) take(dir string, size int64) (*share, error) {
 	need := clipFactor*size + clipExtra
 	if need > free+written-r.reserve {
 		if len(r.shares) == 0 || need > free+written {
-			return nil, fmt.Errorf("%w: it needs %s, and %s would be free", errNeverFits, size64(need), size64(free+written-r.reserve))
+			return nil, fmt.Errorf("%w: it needs %s, and %s would be free", errNeverFits, text.SizeLeft(need), text.SizeLeft(free+written-r.reserve))
 		}
 		return nil, errNoRoom
 	}
@@ -138,6 +140,3 @@ func sizeOf(dir string) (n int64) {
 	})
 	return n
 }
-
-// size64 words bytes that may be less than none.
-func size64(n int64) string { return size(uint64(max(n, 0))) }

@@ -7,6 +7,7 @@ import (
 	"veil/pipeline"
 	"veil/worker/jobs"
 	"veil/worker/store"
+	"veil/worker/text"
 )
 
 // setupCmd is `veil setup`: it makes what is missing at the servers and holds what is there against what veil needs.
@@ -53,7 +54,7 @@ func (c *setupCmd) Run(ctx context.Context, a *app) error {
 		if s.queue, err = jobs.Open(ctx, s.nc, jobs.Options{Validator: jobs.Validator{AnySource: true}}); err != nil {
 			return queueFailure(err)
 		}
-		if answer.Rebuilt, err = s.rebuild(ctx); err != nil {
+		if answer.Rebuilt, err = rebuild(ctx, s); err != nil {
 			return jobError("of the store", err)
 		}
 	}
@@ -71,7 +72,7 @@ func (c *setupCmd) Run(ctx context.Context, a *app) error {
 // printSetup is the answer for people.
 func (a *app) printSetup(s setupAnswer) {
 	for _, c := range s.Queue.Created {
-		a.printf("made       %s\n", printable(c))
+		a.printf("made       %s\n", text.Printable(c))
 	}
 	if len(s.Queue.Created) == 0 {
 		a.printf("queue      everything is there\n")
@@ -81,13 +82,13 @@ func (a *app) printSetup(s setupAnswer) {
 		a.printf("           the server tells on its monitoring port only: --monitor URL\n")
 	}
 	for _, d := range s.Queue.Differences {
-		a.printf("differs    %s: %s is %s, should be %s\n", printable(d.Where), printable(d.Field), printable(d.Have), printable(d.Want))
+		a.printf("differs    %s: %s is %s, should be %s\n", text.Printable(d.Where), text.Printable(d.Field), text.Printable(d.Have), text.Printable(d.Want))
 	}
 	a.printf("store      %s, encryption %s, conditional writes %s\n", s.Store.Kind, orWord(s.Store.Encryption, "none"), yesNo(s.Store.Conditional))
 	if r := s.Rebuilt; r != nil {
 		a.printf("rebuilt    %d records: %d answered, %d to do; %d were there\n", r.Answered+r.Open, r.Answered, r.Open, r.There)
 		for _, id := range r.Unreadable {
-			a.printf("unreadable %s\n", printable(id))
+			a.printf("unreadable %s\n", text.Printable(id))
 		}
 	}
 }

@@ -37,13 +37,13 @@ func TestRebuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.s.keepJob(t.Context(), waiting); err != nil { // as whoever hands a clip in does
+	if err := keepJob(t.Context(), s.s, waiting); err != nil { // as whoever hands a clip in does
 		t.Fatal(err)
 	}
 	if _, err := s.s.queue.Cancel(t.Context(), "cancelled"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.s.keepState(t.Context(), "cancelled"); err != nil {
+	if err := keepState(t.Context(), s.s, "cancelled"); err != nil {
 		t.Fatal(err)
 	}
 	// The record's copy of one is gone too: its manifests alone tell.
@@ -59,7 +59,7 @@ func TestRebuild(t *testing.T) {
 	}
 	s.startServer()
 	for range 2 { // again changes nothing
-		if _, err := s.s.rebuild(t.Context()); err != nil {
+		if _, err := rebuild(t.Context(), s.s); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -101,7 +101,7 @@ func TestRebuildFinishesWhatWasCommitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.startServer()
-	if n, err := s.s.rebuild(t.Context()); err != nil || n.Open != 1 {
+	if n, err := rebuild(t.Context(), s.s); err != nil || n.Open != 1 {
 		t.Fatalf("%+v %v", n, err)
 	}
 	s.work(s.daemonOf(s.flags()))
@@ -192,7 +192,7 @@ func TestCollectTrimsWhatWasOutlived(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.s.trim(t.Context(), prefix); err != nil {
+	if err := trim(t.Context(), s.s, prefix); err != nil {
 		t.Fatal(err)
 	}
 	left := []string{}

@@ -10,6 +10,7 @@ import (
 	"veil/pipeline"
 	"veil/worker/jobs"
 	"veil/worker/store"
+	"veil/worker/text"
 )
 
 // submitCmd is `veil submit`.
@@ -69,10 +70,10 @@ func (c *submitCmd) Run(ctx context.Context, a *app) (err error) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		rows = append(rows, s.submitOne(ctx, a, f, template))
+		rows = append(rows, submitOne(ctx, s, a, f, template))
 	}
 	if c.Wait {
-		if err := s.await(ctx, a, rows); err != nil {
+		if err := awaitAnswers(ctx, s, a, rows); err != nil {
 			return err
 		}
 	}
@@ -162,7 +163,7 @@ func extension(name string) string {
 }
 
 // submitOne hands one clip in.
-func (s *service) submitOne(ctx context.Context, a *app, f foundClip, template jobs.Job) submitted {
+func submitOne(ctx context.Context, s *service, a *app, f foundClip, template jobs.Job) submitted {
 	row := submitted{Clip: f.label, Skipped: f.skip}
 	if f.skip != "" {
 		return row
@@ -173,7 +174,7 @@ func (s *service) submitOne(ctx context.Context, a *app, f foundClip, template j
 	if err == nil {
 		row.ID = c.job.ID
 		var state jobs.State
-		state, err = s.handIn(ctx, c, m.event)
+		state, err = handIn(ctx, s, c, m.event)
 		row.Phase = state.Phase
 	}
 	if err != nil {
@@ -204,8 +205,8 @@ func (f foundClip) clip(ctx context.Context, s *service, template jobs.Job, even
 	return bucketClip(template, f.bucket, f.object)
 }
 
-// await waits until every job that was taken in has its answer, and puts it into the rows.
-func (s *service) await(ctx context.Context, a *app, rows []submitted) error {
+// awaitAnswers waits until every job that was taken in has its answer, and puts it into the rows.
+func awaitAnswers(ctx context.Context, s *service, a *app, rows []submitted) error {
 	ids := []string{}
 	for _, r := range rows {
 		if r.Failure == nil && r.ID != "" && !slices.Contains(ids, r.ID) {
@@ -285,7 +286,7 @@ func (a *app) tellSubmitted(rows []submitted) error {
 	for _, r := range rows {
 		switch {
 		case r.Skipped != "":
-			fmt.Fprintf(a.err, "veil: %s: skipped: %s\n", printable(r.Clip), r.Skipped)
+			fmt.Fprintf(a.err, "veil: %s: skipped: %s\n", text.Printable(r.Clip), r.Skipped)
 		case r.Failure != nil:
 			fmt.Fprintln(a.err, failureLine(cmp.Or(r.Clip, r.ID), r.Failure))
 		case r.Code != "":
@@ -299,15 +300,7 @@ func (a *app) tellSubmitted(rows []submitted) error {
 
 // line is id, phase and, where it has one, the clip's name.
 func (r submitted) line() string {
-	return strings.TrimSpace(fmt.Sprintf("%s %s %s", r.ID, r.Phase, printable(r.Clip)))
-}
-
-// ended ends a command whose answer was printed with a code.
-func ended(exit int) error {
-	if exit == 0 {
-		return nil
-	}
-	return status(exit)
+	return strings.TrimSpace(fmt.Sprintf("%s %s %s", r.ID, r.Phase, text.Printable(r.Clip)))
 }
 
 // worstExit ranks as a batch does; a conflict comes after what failed.

@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 
 	"veil/pipeline"
+	"veil/worker/text"
 )
 
 // row is how one clip of a batch ended.
@@ -76,14 +77,14 @@ func (b *batch) tell(rows []row) error {
 		if err := b.app.printJSON(map[string]any{"clips": rows, "exit": code}); err != nil {
 			return err
 		}
-		return endWith(code)
+		return ended(code)
 	}
 	w := tabwriter.NewWriter(b.app.streams.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "CLIP\tOUTCOME\tCAUSE")
 	count := map[string]int{}
 	for _, r := range rows {
 		count[r.Outcome]++
-		fmt.Fprintf(w, "%s\t%s\t%s\n", printable(r.Clip), r.Outcome, printable(r.Cause))
+		fmt.Fprintf(w, "%s\t%s\t%s\n", text.Printable(r.Clip), r.Outcome, text.Printable(r.Cause))
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print table: %w", err)
@@ -98,13 +99,5 @@ func (b *batch) tell(rows []row) error {
 		return usagef("name clips, or a folder that holds some", "no clip among the inputs")
 	}
 	b.app.printf("%s\n", strings.Join(sums, ", "))
-	return endWith(code)
-}
-
-// endWith turns an exit code into what a command returns.
-func endWith(code int) error {
-	if code == pipeline.ExitReleased {
-		return nil
-	}
-	return status(code)
+	return ended(code)
 }

@@ -44,7 +44,7 @@ func (w *worker) begin(ctx context.Context, a *jobs.Attempt) (*task, error) {
 	if t.policy, err = w.policies.of(t.job); err != nil {
 		return nil, err
 	}
-	if err := w.service.keepJob(ctx, s); err != nil {
+	if err := keepJob(ctx, w.service, s); err != nil {
 		return nil, err
 	}
 	b, err := t.job.Encode()
@@ -202,7 +202,7 @@ func (t *task) keepDraft(ctx context.Context, path string) error {
 	if err := t.attempt.SavePlan(ctx, o.SHA256); err != nil {
 		return err
 	}
-	if err := t.service.keepState(ctx, t.job.ID); err != nil { // only a rebuild would miss it
+	if err := keepState(ctx, t.service, t.job.ID); err != nil { // only a rebuild would miss it
 		t.log.Warn("keep record", "job_id", t.job.ID, "code", causeFor(err).Code)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"veil/pipeline"
 	"veil/pipeline/decide"
+	"veil/worker/text"
 )
 
 // verifyCmd is `veil verify`.
@@ -45,7 +46,7 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	} else {
 		a.printChecks(c.Out, res)
 	}
-	return endWith(verdict(res))
+	return ended(verdict(res))
 }
 
 // belongs refuses a plan that was made for another clip.
@@ -87,11 +88,11 @@ func verdict(r pipeline.VerifyResult) int {
 // printChecks is the result for people.
 func (a *app) printChecks(out string, r pipeline.VerifyResult) {
 	words := map[int]string{pipeline.ExitReleased: "passed", pipeline.ExitHeld: "passed, with findings", pipeline.ExitVerify: "failed"}
-	a.printf("%s: %s\n", printable(base(out)), words[verdict(r)])
+	a.printf("%s: %s\n", text.Printable(base(out)), words[verdict(r)])
 	for _, k := range r.Checks {
-		a.printf("  %-9s %s: %s\n", printable(k.Result), printable(strings.ReplaceAll(k.Name, "_", " ")), printable(k.Text))
+		a.printf("  %-9s %s: %s\n", text.Printable(k.Result), text.Printable(strings.ReplaceAll(k.Name, "_", " ")), text.Printable(k.Text))
 	}
 	for _, f := range r.Findings {
-		a.printf("  %-9s %s (frames %d to %d)\n", "finding", printable(f.Text), f.First, f.Last)
+		a.printf("  %-9s %s (frames %d to %d)\n", "finding", text.Printable(f.Text), f.First, f.Last)
 	}
 }

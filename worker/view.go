@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"veil/worker/jobs"
+	"veil/worker/text"
 )
 
 // view is one job as lists show it: nothing that tells what the clip is about.
@@ -81,19 +82,6 @@ func sortViews(all []view) {
 	})
 }
 
-// age is a time span in two units at most.
-func age(d time.Duration) string {
-	switch d = max(d, 0); {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
-	}
-	return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
-}
-
 // barWidth is how many signs a progress bar has.
 const barWidth = 20
 
@@ -124,7 +112,7 @@ func (v view) due() string {
 	case v.Phase.Final():
 		return "in time"
 	}
-	return "in " + age(time.Until(*v.Deadline))
+	return "in " + text.Age(time.Until(*v.Deadline))
 }
 
 // writeViews writes the table.
@@ -140,7 +128,7 @@ func writeViews(w io.Writer, all []view, withBar bool) {
 		if v.Phase.Final() {
 			since = v.Updated.Sub(v.Submitted)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d.%d\t%s\n", v.ID, v.Priority, v.Phase, v.doing(withBar), age(since), v.due(),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d.%d\t%s\n", v.ID, v.Priority, v.Phase, v.doing(withBar), text.Age(since), v.due(),
 			v.Generation, v.Attempt, code)
 	}
 	_ = t.Flush()

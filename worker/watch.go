@@ -150,11 +150,11 @@ func (w *watcher) take(ctx context.Context, f found, t *ticket) error {
 		delete(w.looks, f.name) // it is looked at anew
 		return w.tickets.drop(t)
 	}
-	failure := asFailure(jobError(t.ID, err))
-	if away(failure) {
-		return failure
+	refused := asFailure(jobError(t.ID, err))
+	if away(refused) {
+		return refused
 	}
-	t.Code = failure.Code
+	t.Code = refused.Code
 	w.tell(t.ID, "refused", t.Code)
 	return w.tickets.save(t)
 }
@@ -175,11 +175,11 @@ func (w *watcher) handIn(ctx context.Context, c clipIn, t *ticket) error {
 	if err := w.tickets.save(t); err != nil {
 		return err
 	}
-	state, err := w.s.handIn(ctx, c, nil)
+	state, err := handIn(ctx, w.s, c, nil)
 	if err != nil || !again(state) || state.Generation != t.RetryOf {
 		return err
 	}
-	_, err = w.s.kept(ctx, t.ID)(w.s.queue.Retry(ctx, t.ID, jobs.RetryOptions{Fresh: true}))
+	_, err = kept(ctx, w.s, t.ID)(w.s.queue.Retry(ctx, t.ID, jobs.RetryOptions{Fresh: true}))
 	if errors.Is(err, jobs.ErrPhase) {
 		return nil // somebody else was faster
 	}
@@ -192,7 +192,7 @@ func again(state jobs.State) bool { return state.Phase == jobs.Failed || state.P
 // giveUp forgets a clip whose file became another one before it had its answer.
 func (w *watcher) giveUp(ctx context.Context, t *ticket) error {
 	if t.ID != "" && !w.shared(t) {
-		_, err := w.s.kept(ctx, t.ID)(w.s.queue.Cancel(ctx, t.ID))
+		_, err := kept(ctx, w.s, t.ID)(w.s.queue.Cancel(ctx, t.ID))
 		if err != nil && !errors.Is(err, jobs.ErrPhase) && !errors.Is(err, jobs.ErrNotFound) {
 			return jobError(t.ID, err)
 		}

@@ -140,8 +140,8 @@ func TestWatchBringsTheAnswers(t *testing.T) {
 		t.Errorf("the folder holds\n%s\nwant\n%s\n%s", have, want, w.out.String())
 	}
 	note := appears(t, filepath.Join(dir, "failed/bad.avi.txt"))
-	contains(t, note, "Code: damaged", causes["damaged"].de.cause, causes["damaged"].de.remedy, causes["damaged"].en.cause, causes["damaged"].en.remedy)
-	contains(t, appears(t, filepath.Join(dir, "held/doubt.mov.txt")), causes[codeHeld].de.remedy, "veil decide ")
+	contains(t, note, "Code: damaged", causeOf("damaged").de.cause, causeOf("damaged").de.remedy, causeOf("damaged").en.cause, causeOf("damaged").en.remedy)
+	contains(t, appears(t, filepath.Join(dir, "held/doubt.mov.txt")), causeOf(codeHeld).de.remedy, "veil decide ")
 	for _, word := range []string{"good", "doubt", "bad.avi", "ST/4711", dir} {
 		if strings.Contains(w.out.String(), word) {
 			t.Errorf("what it printed names %s: %s", word, w.out.String())
@@ -408,6 +408,19 @@ func TestWatchABucket(t *testing.T) {
 	for _, s := range h.all() {
 		if s.Generation != 1 {
 			t.Errorf("job %s was begun again", s.ID)
+		}
+	}
+}
+
+// TestEveryNoteHasBothLanguages: and holds no line end of the clip's name.
+func TestEveryNoteHasBothLanguages(t *testing.T) {
+	for _, p := range jobs.Phases() {
+		if p == jobs.Released {
+			continue
+		}
+		note := noteText("a\nb", jobs.State{ID: "x", Phase: p, Code: "codec"})
+		if !strings.Contains(note, "Ursache: ") || !strings.Contains(note, "Cause: ") || strings.Contains(note, "a\nb") {
+			t.Errorf("the note of %s is %q", p, note)
 		}
 	}
 }

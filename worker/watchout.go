@@ -98,12 +98,12 @@ func (w *watcher) bring(ctx context.Context, t *ticket, state jobs.State) error 
 	}
 	files, err := w.fetch(ctx, t, state, box)
 	if err != nil {
-		failure := asFailure(jobError(state.ID, err))
-		if ctx.Err() != nil || away(failure) {
+		f := asFailure(jobError(state.ID, err))
+		if ctx.Err() != nil || away(f) {
 			return err
 		}
-		// The answer is there and cannot be brought: that is told as a failure.
-		box, state.Phase, state.Code, t.Code = boxFailed, jobs.Failed, failure.Code, failure.Code
+		// The answer is there and cannot be brought: that is told as a f.
+		box, state.Phase, state.Code, t.Code = boxFailed, jobs.Failed, f.Code, f.Code
 	}
 	if box != boxDone {
 		text := path.Join(box, t.Target+".txt")
@@ -204,7 +204,7 @@ func (w *watcher) fetch(ctx context.Context, t *ticket, state jobs.State, box st
 			return nil, err
 		}
 	}
-	_, err = w.s.fetchJob(ctx, state, wanted{held: true}, at)
+	_, err = fetchJob(ctx, w.s, state, wanted{held: true}, at)
 	return files, err
 }
 

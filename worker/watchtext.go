@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"veil/worker/jobs"
+	"veil/worker/text"
 )
 
 // writeText writes the note beside a held or failed clip: what happened and what to do, in German and in English.
@@ -28,7 +29,7 @@ func noteText(name string, state jobs.State) string {
 		id = "-"
 	}
 	var b strings.Builder
-	line := func(format string, args ...any) { b.WriteString(printable(fmt.Sprintf(format, args...)) + "\r\n") }
+	line := func(format string, args ...any) { b.WriteString(text.Printable(fmt.Sprintf(format, args...)) + "\r\n") }
 	line("veil: %s", name)
 	line("Auftrag / Job: %s", id)
 	line("Code: %s", o.code)

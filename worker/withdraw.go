@@ -51,7 +51,7 @@ func (c *withdrawCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return jobError(c.ID, err)
 	}
-	removed, err := s.takeBack(ctx, state, withdrawal{Reason: c.Reason, By: c.By})
+	removed, err := takeBack(ctx, s, state, withdrawal{Reason: c.Reason, By: c.By})
 	if err != nil {
 		return jobError(c.ID, err)
 	}
@@ -64,7 +64,7 @@ func (c *withdrawCmd) Run(ctx context.Context, a *app) (err error) {
 }
 
 // takeBack logs a withdrawal and empties the release prefixes of a job.
-func (s *service) takeBack(ctx context.Context, state jobs.State, w withdrawal) (removed int, err error) {
+func takeBack(ctx context.Context, s *service, state jobs.State, w withdrawal) (removed int, err error) {
 	if state.Result == nil {
 		return 0, coded(codePhase, "job "+state.ID+" has no release")
 	}
@@ -88,11 +88,11 @@ func (s *service) takeBack(ctx context.Context, state jobs.State, w withdrawal) 
 			}
 			removed++
 		}
-		if err := s.retract(ctx, prefix); err != nil {
+		if err := retract(ctx, s, prefix); err != nil {
 			return removed, err
 		}
 	}
-	return removed, s.keepState(ctx, w.ID)
+	return removed, keepState(ctx, s, w.ID)
 }
 
 // withdrawalKey is where the record of a withdrawal lies.
