@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"veil/pipeline"
+	"veil/worker/failure"
 	"veil/worker/text"
 )
 
@@ -37,11 +38,11 @@ func (c *analyzeCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if c.From != nil && c.To != nil && *c.To <= *c.From {
-		return usagef("give a later --to", "the excerpt ends before it begins")
+		return failure.Usagef("give a later --to", "the excerpt ends before it begins")
 	}
 	p := paths{in: c.In, plan: c.Out, sheet: c.People}
 	if err := p.checkPlan(); err != nil {
-		return about(c.In, err)
+		return failure.About(c.In, err)
 	}
 	config, err := a.ready()
 	if err != nil {
@@ -51,7 +52,7 @@ func (c *analyzeCmd) Run(ctx context.Context, a *app) error {
 	answer, err := a.analyze(ctx, pipeline.AnalyzeRequest{Config: config, In: p.in, Policy: policy, From: c.From.value(), To: c.To.value()}, p, m)
 	m.close()
 	if err != nil {
-		return about(c.In, err)
+		return failure.About(c.In, err)
 	}
 	if a.JSON {
 		return a.printJSON(answer)
@@ -78,7 +79,7 @@ func (p *paths) checkPlan() error {
 		return err
 	}
 	if p.sheet == p.plan {
-		return usagef("name each output apart", "two outputs have the name %s", base(p.plan))
+		return failure.Usagef("name each output apart", "two outputs have the name %s", base(p.plan))
 	}
 	return nil
 }
@@ -100,7 +101,7 @@ func (a *app) analyze(ctx context.Context, r pipeline.AnalyzeRequest, p paths, m
 		return analyzed{}, err
 	}
 	if again, err := pipeline.DigestFile(ctx, p.in, nil); err != nil || again != src {
-		return analyzed{}, failedf("source_changed", "analyze it again once it is whole", "the clip was changed while it was read")
+		return analyzed{}, failure.Newf("source_changed", "analyze it again once it is whole", "the clip was changed while it was read")
 	}
 	plan, err := pipeline.DigestFile(ctx, r.PlanOut, nil)
 	if err != nil {

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"veil/pipeline"
+	"veil/worker/failure"
 )
 
 // app is what every command is handed: settings, streams, and the pipeline.
@@ -79,36 +79,19 @@ func (a *app) printf(format string, args ...any) {
 	fmt.Fprintf(a.out, format, args...)
 }
 
-// clipError names the clip that an error is about.
-type clipError struct {
-	clip string
-	err  error
-}
-
-// about wraps err with the clip it is about; nil stays nil.
-func about(path string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &clipError{clip: filepath.Base(path), err: err}
-}
-
-func (c *clipError) Error() string { return c.clip + ": " + c.err.Error() }
-func (c *clipError) Unwrap() error { return c.err }
-
 // fail prints err as one line, or as JSON, and gives its exit code.
 func (a *app) fail(clip string, err error) int {
-	var named *clipError
+	var named *failure.ClipError
 	if errors.As(err, &named) {
-		clip, err = named.clip, named.err
+		clip, err = named.Clip, named.Err
 	}
-	f := asFailure(err)
+	f := failure.As(err)
 	if a.JSON {
-		if err := a.printJSON(map[string]any{"failure": failureJSON{Clip: clip, Failure: f}}); err != nil {
+		if err := a.printJSON(map[string]any{"failure": failure.Named{Clip: clip, Failure: f}}); err != nil {
 			return pipeline.ExitFailed
 		}
 		return f.Exit
 	}
-	fmt.Fprintln(a.err, failureLine(clip, f))
+	fmt.Fprintln(a.err, failure.Line(clip, f))
 	return f.Exit
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"veil/pipeline"
+	"veil/worker/failure"
 )
 
 // batch redacts many clips, one after another, into a folder.
@@ -67,7 +68,7 @@ func (b *batch) prepare() error {
 		}
 		abs, err := filepath.Abs(*f.path)
 		if err != nil {
-			return usagef("give its whole path", "%s cannot be placed: %s", f.what, plain(err))
+			return failure.Usagef("give its whole path", "%s cannot be placed: %s", f.what, plain(err))
 		}
 		*f.path = abs
 		info, err := os.Stat(abs)
@@ -77,10 +78,10 @@ func (b *batch) prepare() error {
 				return err
 			}
 			if err := os.Mkdir(abs, 0o777); err != nil {
-				return usagef("choose another place", "the folder of the %s cannot be made: %s", f.what, plain(err))
+				return failure.Usagef("choose another place", "the folder of the %s cannot be made: %s", f.what, plain(err))
 			}
 		case err == nil && !info.IsDir():
-			return usagef("name a folder", "several clips, or a folder of clips, go to a folder, and the %s is a file", f.what)
+			return failure.Usagef("name a folder", "several clips, or a folder of clips, go to a folder, and the %s is a file", f.what)
 		}
 		if err := checkFolder(f.what, abs); err != nil {
 			return err
@@ -137,14 +138,14 @@ func (b *batch) finished(ctx context.Context, s source, p paths, src pipeline.Fi
 	there := err == nil
 	if !known {
 		if there {
-			return row{}, false, failedf(codeExists, "move it, or choose another folder", "%s is there and was not made by an earlier run", s.out)
+			return row{}, false, failure.Newf(failure.Exists, "move it, or choose another folder", "%s is there and was not made by an earlier run", s.out)
 		}
 		return row{}, false, nil
 	}
 	unchanged := rec.Source == src && rec.Conditions.change(b.conditions) == ""
 	if rec.State == pipeline.Held && there {
 		if !unchanged {
-			return row{}, false, failedf(codeExists, "move it, then run the batch again",
+			return row{}, false, failure.Newf(failure.Exists, "move it, then run the batch again",
 				"%s was rendered after an earlier run held the clip, and the inputs have changed since", s.out)
 		}
 		return row{Clip: s.label, Outcome: pipeline.Released, Earlier: true, Cause: "rendered since it was held, left alone", Derivative: p.out}, true, nil
@@ -196,7 +197,7 @@ func (b *batch) redo(ctx context.Context, s source, p paths, m meter) row {
 			continue
 		}
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-			return failedRow(s, usagef("check the folder's owner and mode", "folder of the output cannot be made: %s", plain(err)))
+			return failedRow(s, failure.Usagef("check the folder's owner and mode", "folder of the output cannot be made: %s", plain(err)))
 		}
 	}
 	if _, known := b.ledger.records[s.out]; known {

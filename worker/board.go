@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"veil/worker/failure"
 	"veil/worker/jobs"
 )
 
@@ -38,7 +39,7 @@ func (b *board) load(ctx context.Context) error {
 	for _, id := range b.ids {
 		s, err := b.queue.State(ctx, id)
 		if err != nil {
-			return jobError(id, err)
+			return failure.OfJob(id, err)
 		}
 		take(s)
 	}
@@ -50,7 +51,7 @@ func (b *board) load(ctx context.Context) error {
 			return true
 		})
 		if err != nil {
-			return jobError("", err)
+			return failure.OfJob("", err)
 		}
 	}
 	b.views = fresh
@@ -73,7 +74,7 @@ func (b *board) stages(ctx context.Context) error {
 		}
 		e, err := b.queue.LastEvent(ctx, id)
 		if err != nil && !errors.Is(err, jobs.ErrNotFound) {
-			return jobError(id, err)
+			return failure.OfJob(id, err)
 		}
 		b.views[id] = v.stage(e)
 	}
@@ -99,7 +100,7 @@ func (b *board) hear(ctx context.Context, e jobs.Event) error {
 		delete(b.views, e.ID)
 		return nil
 	case err != nil:
-		return jobError(e.ID, err)
+		return failure.OfJob(e.ID, err)
 	case b.keep == nil || b.keep(s):
 		b.views[e.ID] = b.carry(viewOf(s))
 	default:
@@ -176,18 +177,12 @@ func (b *board) follow(ctx context.Context, sc screen, forever bool) error {
 		case <-redraw.C:
 			draw()
 		}
-		if err != nil && ctx.Err() == nil && !away(err) {
+		if err != nil && ctx.Err() == nil && !failure.Away(err) {
 			return err
 		}
 	}
 	draw()
 	return nil
-}
-
-// away tells a server that does not answer just now from what waiting cannot mend.
-func away(err error) bool {
-	f := asFailure(err)
-	return f.Code == codeQueue || f.Code == codeStore
 }
 
 // events gives the events of all jobs, those of the last moments first, until ctx ends; then the channel is closed.

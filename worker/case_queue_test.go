@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"veil/worker/failure"
 	"veil/worker/jobs"
 )
 
@@ -34,7 +35,7 @@ func TestCasePageWithHostileText(t *testing.T) {
 			t.Errorf("the page holds %s", bad)
 		}
 	}
-	contains(t, page, "Restricted", one, two, three, "&lt;script", causeOf("codec").en.cause, "release/"+one, "(late)", "not known: only ")
+	contains(t, page, "Restricted", one, two, three, "&lt;script", failure.TextOf("codec").EN.Cause, "release/"+one, "(late)", "not known: only ")
 
 	table := appears(t, filepath.Join(dir, "cases.csv"))
 	rows, err := csv.NewReader(strings.NewReader(table)).ReadAll()

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"veil/worker/failure"
 	"veil/worker/jobs"
 )
 
@@ -70,7 +71,7 @@ func (c *caseCmd) Run(ctx context.Context, a *app) (err error) {
 	defer closing(s, &err)
 	v, err := gatherCase(ctx, s, c.Case)
 	if err != nil {
-		return jobError("", err)
+		return failure.OfJob("", err)
 	}
 	if err := makeFolder(c.Out); err != nil {
 		return err
@@ -116,7 +117,7 @@ func gatherCase(ctx context.Context, s *service, name string) (caseView, error) 
 		return v, err
 	}
 	if len(mine) == 0 {
-		return v, coded(codeNoJob, "the case has no jobs")
+		return v, failure.Coded(failure.NoJob, "the case has no jobs")
 	}
 	slices.SortFunc(mine, func(a, b jobs.State) int {
 		if d := a.Submitted.Compare(b.Submitted); d != 0 {
@@ -158,8 +159,8 @@ func caseRowOf(st jobs.State) (caseRow, error) {
 		r.Clip = "handed in as a file, SHA-256 " + j.Source.SHA256
 	}
 	if st.Phase.Final() && st.Phase != jobs.Released {
-		o := outcomeOf(st)
-		r.Code, r.Cause, r.Remedy = o.code, o.cause, strings.ReplaceAll(o.remedy, " ID", " "+st.ID)
+		o := failure.OutcomeOf(st)
+		r.Code, r.Cause, r.Remedy = o.Code, o.Cause, strings.ReplaceAll(o.Remedy, " ID", " "+st.ID)
 	}
 	where := resultPrefixes(st)
 	for _, k := range []string{"release", "restricted"} {
@@ -220,10 +221,10 @@ var ownMarks = [][]byte{[]byte(`<meta name="generator" content="veil case">`), [
 func replaceOwn(path string, data []byte) error {
 	have, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return failedf(codeExists, "choose another folder", "%s cannot be replaced: %s", base(path), plain(err))
+		return failure.Newf(failure.Exists, "choose another folder", "%s cannot be replaced: %s", base(path), plain(err))
 	}
 	if err == nil && !slices.ContainsFunc(ownMarks, func(m []byte) bool { return bytes.Contains(have, m) }) {
-		return failedf(codeExists, "choose another folder, or move it away", "%s is there and is something else", base(path))
+		return failure.Newf(failure.Exists, "choose another folder, or move it away", "%s is there and is something else", base(path))
 	}
 	return writeFile(partName(path), path, data)
 }

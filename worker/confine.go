@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"veil/pipeline"
+	"veil/worker/failure"
 	"veil/worker/sandbox"
 )
 
@@ -175,6 +176,6 @@ func (c *confinement) judge(r sandboxReport) error {
 	if len(what) > 3 {
 		what = append(slices.Clone(what[:3]), fmt.Sprintf("%d more", len(what)-3))
 	}
-	return failedf(codeSandbox, "see `veil doctor`; --sandbox preferred works with what this machine gives",
+	return failure.Newf(failure.Sandbox, "see `veil doctor`; --sandbox preferred works with what this machine gives",
 		"the sandbox is not complete: %s", strings.Join(what, ", "))
 }

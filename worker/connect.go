@@ -15,6 +15,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -73,7 +74,7 @@ func (f *serviceFlags) connect(ctx context.Context, o jobs.Options) (*service, e
 		return nil, err
 	}
 	if s.queue, err = jobs.Open(ctx, s.nc, o); err != nil {
-		return nil, errors.Join(queueFailure(err), s.close())
+		return nil, errors.Join(failure.OfQueue(err), s.close())
 	}
 	return s, nil
 }
@@ -144,7 +145,7 @@ func (f *serviceFlags) dial(more ...nats.Option) (*nats.Conn, error) {
 	}
 	nc, err := nats.Connect(f.Nats, append(o, more...)...)
 	if err != nil {
-		return nil, queueFailure(err)
+		return nil, failure.OfQueue(err)
 	}
 	return nc, nil
 }
@@ -158,30 +159,6 @@ func (f *serviceFlags) say(what string, err error) {
 	default:
 		f.log.Info(what)
 	}
-}
-
-// queueFailure words what went wrong between us and NATS; addresses and file names stay out of it.
-func queueFailure(err error) error {
-	var path *os.PathError
-	switch {
-	case errors.Is(err, context.Canceled):
-		return err
-	case errors.Is(err, jobs.ErrNotSetUp):
-		return failedf(codeQueue, "run `veil setup`", "the queue is not set up on this server")
-	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrPermissionViolation):
-		return failedf(codeQueueAccess, "check --nats-creds and what the account may do", "the NATS server refuses access")
-	case errors.As(err, &path):
-		return usagef("check --nats-creds, --nats-ca, --nats-cert and --nats-key", "a file for NATS cannot be read: %s", path.Err)
-	case isTLS(err):
-		return failedf(codeQueueAccess, "check --nats-ca, --nats-cert and --nats-key", "no trust between here and the NATS server: %s", err)
-	}
-	return failedf(codeQueue, "check --nats and the server, or start `veil dev`", "the NATS server does not answer: %s", err)
-}
-
-// isTLS tells certificates that do not fit from servers that are away.
-func isTLS(err error) bool {
-	text := err.Error()
-	return strings.Contains(text, "tls:") || strings.Contains(text, "x509:")
 }
 
 // devFile lies in veil dev's folder and says, to whoever may read it, how to reach it.
@@ -202,7 +179,7 @@ const defaultDir = "veil-data"
 func (f *serviceFlags) findDev() error {
 	if f.Nats != "" {
 		if f.Dir != "" {
-			return usagef("give one of them", "--dir names a running veil dev, --nats another server")
+			return failure.Usagef("give one of them", "--dir names a running veil dev, --nats another server")
 		}
 		return f.check()
 	}
@@ -212,12 +189,12 @@ func (f *serviceFlags) findDev() error {
 	}
 	b, err := os.ReadFile(filepath.Join(dir, devFile))
 	if err != nil {
-		return usagef("start `veil dev`, or name its folder with --dir, or servers with --nats and --store",
+		return failure.Usagef("start `veil dev`, or name its folder with --dir, or servers with --nats and --store",
 			"there is no veil dev in %s", dir)
 	}
 	var d devAddress
 	if err := json.Unmarshal(b, &d); err != nil {
-		return failedf(codeSetup, "start `veil dev` again", "%s in %s makes no sense", devFile, dir)
+		return failure.Newf(failure.Setup, "start `veil dev` again", "%s in %s makes no sense", devFile, dir)
 	}
 	f.Nats, f.token, f.Encryption = d.Nats, d.Token, "off"
 	f.Store, f.SourceDir = filepath.Join(dir, d.Store), filepath.Join(dir, d.Sources)
@@ -229,20 +206,20 @@ func (f *serviceFlags) check() error {
 	bucket, s3 := strings.CutPrefix(f.Store, "s3://")
 	switch {
 	case f.Store == "":
-		return usagef("name a bucket (s3://BUCKET) or a folder", "--store is missing")
+		return failure.Usagef("name a bucket (s3://BUCKET) or a folder", "--store is missing")
 	case s3 && (bucket == "" || strings.Contains(bucket, "/")):
-		return usagef("give s3://BUCKET", "--store names no bucket")
+		return failure.Usagef("give s3://BUCKET", "--store names no bucket")
 	case s3 && f.S3Endpoint == "":
-		return usagef("give its URL", "--s3-endpoint is missing")
+		return failure.Usagef("give its URL", "--s3-endpoint is missing")
 	case !s3 && f.SourceDir == "" && f.S3Endpoint == "" && f.SourceEndpoint == "":
-		return usagef("give --source-dir, or --source-endpoint", "nothing says where clips come from")
+		return failure.Usagef("give --source-dir, or --source-endpoint", "nothing says where clips come from")
 	case (f.NatsCert == "") != (f.NatsKey == ""):
-		return usagef("give both", "--nats-cert and --nats-key belong together")
+		return failure.Usagef("give both", "--nats-cert and --nats-key belong together")
 	}
 	for _, e := range []struct{ flag, url string }{{"--s3-endpoint", f.S3Endpoint}, {"--source-endpoint", f.SourceEndpoint}} {
 		u, err := url.Parse(e.url)
 		if e.url != "" && (err != nil || u.Host == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https")) {
-			return usagef("give it as https://HOST[:PORT]", "%s is no address", e.flag)
+			return failure.Usagef("give it as https://HOST[:PORT]", "%s is no address", e.flag)
 		}
 	}
 	return nil
@@ -258,10 +235,10 @@ func secret(flag, path, env string) (string, error) {
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return "", usagef("name a readable file", "%s cannot be read: %s", flag, plain(err))
+		return "", failure.Usagef("name a readable file", "%s cannot be read: %s", flag, plain(err))
 	}
 	if len(b) > maxSecret {
-		return "", usagef("name the right file", "%s is no secret: it is too large", flag)
+		return "", failure.Usagef("name the right file", "%s is no secret: it is too large", flag)
 	}
 	return strings.TrimSpace(string(b)), nil
 }
@@ -276,7 +253,7 @@ func pair(prefix, keyFile, secretFile string) (key, sec string, err error) {
 		return "", "", err
 	}
 	if (key == "") != (sec == "") {
-		return "", "", usagef(fmt.Sprintf("give both, by --%s-key-file and --%s-secret-file or %s_KEY and %s_SECRET", prefix, prefix, env, env),
+		return "", "", failure.Usagef(fmt.Sprintf("give both, by --%s-key-file and --%s-secret-file or %s_KEY and %s_SECRET", prefix, prefix, env, env),
 			"one half of the %s access key is missing", prefix)
 	}
 	return key, sec, nil

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"veil/worker/failure"
 	"veil/worker/jobs"
 )
 
@@ -43,7 +44,7 @@ func eachJob(ctx context.Context, f *serviceFlags, a *app, ids []string, do func
 	if len(ids) == 1 {
 		state, err := do(s, ids[0])
 		if err != nil {
-			return jobError(ids[0], err)
+			return failure.OfJob(ids[0], err)
 		}
 		return a.tellSubmitted([]submitted{{ID: state.ID, Phase: state.Phase}})
 	}
@@ -61,7 +62,7 @@ func eachJob(ctx context.Context, f *serviceFlags, a *app, ids []string, do func
 
 // refused is the row of a job that something could not be done to.
 func refused(id string, err error) submitted {
-	f := asFailure(jobError(id, err))
+	f := failure.As(failure.OfJob(id, err))
 	return submitted{ID: id, Failure: f, Code: f.Code, Cause: f.Detail, Remedy: f.Remedy, exit: f.Exit}
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -58,7 +59,7 @@ func TestRequeueFromTheDeadLetters(t *testing.T) {
 	id := h.bring(jobs.Failed, "fail damaged")
 	other := h.bring(jobs.Failed, "fail codec")
 	out := h.want(0, "dead")
-	contains(t, out, id, other, "damaged", "codec", causeOf("damaged").en.remedy)
+	contains(t, out, id, other, "damaged", "codec", failure.TextOf("damaged").EN.Remedy)
 	out = h.want(0, "dead", "show", id)
 	contains(t, out, "damaged", "1 failures", "the clip at "+id+"/clip is broken")
 	contains(t, h.want(0, "job", id), "failed (damaged)", "cause", "ST/0815")

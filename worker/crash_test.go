@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"veil/pipeline"
+	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -195,7 +196,7 @@ func TestStoreThatIsAwayCountsAsNoFailure(t *testing.T) {
 		d.service.store = failing{d.service.store, "/plan.json", fmt.Errorf("put: %w", away)}
 		s.work(d)
 		state := s.until("waits", func(st jobs.State) bool { return st.Phase == jobs.Queued && st.Code != "" })
-		if state.Failures != 0 || !slices.Contains([]string{codeStore, "no_space", codeStoreAccess}, state.Code) {
+		if state.Failures != 0 || !slices.Contains([]string{failure.Store, "no_space", failure.StoreAccess}, state.Code) {
 			t.Errorf("%v: %+v", away, state)
 		}
 		s.noScratch()

@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/text"
 )
@@ -29,7 +30,7 @@ func (c *deadListCmd) Run(ctx context.Context, a *app) (err error) {
 	defer closing(s, &err)
 	letters, err := s.queue.DeadLetters(ctx)
 	if err != nil {
-		return jobError("", err)
+		return failure.OfJob("", err)
 	}
 	if a.JSON {
 		return a.printJSON(map[string]any{"dead": append([]jobs.DeadLetter{}, letters...)})
@@ -52,7 +53,7 @@ func remedyOf(d jobs.DeadLetter) string {
 	if d.Remedy != "" {
 		return d.Remedy
 	}
-	return causeOf(d.Code).en.remedy
+	return failure.TextOf(d.Code).EN.Remedy
 }
 
 type deadShowCmd struct {
@@ -69,7 +70,7 @@ func (c *deadShowCmd) Run(ctx context.Context, a *app) (err error) {
 	defer closing(s, &err)
 	d, err := s.queue.DeadLetter(ctx, c.ID)
 	if err != nil {
-		return jobError(c.ID, err)
+		return failure.OfJob(c.ID, err)
 	}
 	state, _ := s.queue.State(ctx, c.ID) // a letter without a record has nothing more to tell
 	if a.JSON {
@@ -78,7 +79,7 @@ func (c *deadShowCmd) Run(ctx context.Context, a *app) (err error) {
 	line := a.liner()
 	line("job", "%s, generation %d", d.ID, d.Generation)
 	line("code", "%s", d.Code)
-	line("cause", "%s", causeOf(d.Code).en.cause)
+	line("cause", "%s", failure.TextOf(d.Code).EN.Cause)
 	line("what to do", "%s", remedyOf(d))
 	line("tried", "%d attempts, %d failures, %d workers died", d.Attempts, d.Failures, d.Deaths)
 	line("time", "%s", d.Time.UTC().Format(time.RFC3339))

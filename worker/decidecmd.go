@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"veil/pipeline/decide"
+	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -29,7 +30,7 @@ func (c *decideCmd) Run(ctx context.Context, a *app) (err error) {
 	defer closing(s, &err)
 	state, err := s.queue.State(ctx, c.ID)
 	if err != nil {
-		return jobError(c.ID, err)
+		return failure.OfJob(c.ID, err)
 	}
 	d, err := c.about(ctx, s, state)
 	if err != nil {
@@ -41,10 +42,10 @@ func (c *decideCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	state, err = s.queue.Retry(ctx, c.ID, jobs.RetryOptions{Decisions: encoded})
 	if err != nil {
-		return jobError(c.ID, err)
+		return failure.OfJob(c.ID, err)
 	}
 	if err := keepState(ctx, s, c.ID); err != nil {
-		return jobError(c.ID, err)
+		return failure.OfJob(c.ID, err)
 	}
 	rows := []submitted{{ID: state.ID, Phase: state.Phase}}
 	if c.Wait {
@@ -59,29 +60,29 @@ func (c *decideCmd) Run(ctx context.Context, a *app) (err error) {
 // a worker.
 func (c *decideCmd) about(ctx context.Context, s *service, state jobs.State) (*decide.Decisions, error) {
 	if state.Phase != jobs.Held || state.Result == nil {
-		return nil, coded(codePhase, fmt.Sprintf("job %s is %s, and only held ones wait for a decision", state.ID, state.Phase))
+		return nil, failure.Coded(failure.Phase, fmt.Sprintf("job %s is %s, and only held ones wait for a decision", state.ID, state.Phase))
 	}
 	key := store.AttemptPrefix(state.ID, state.Result.Generation, state.Result.Epoch) + store.PlanName
 	b, o, err := s.store.Read(ctx, key, maxPlan)
 	if err != nil {
-		return nil, jobError(state.ID, err)
+		return nil, failure.OfJob(state.ID, err)
 	}
 	if o.SHA256 != state.Result.Digests["plan"] {
-		return nil, coded(codeDigest, "the plan of job "+state.ID+" in the store is not the one that was put there")
+		return nil, failure.Coded(failure.WrongDigest, "the plan of job "+state.ID+" in the store is not the one that was put there")
 	}
 	d, err := c.decisions(b)
 	if err != nil {
 		return nil, err
 	}
 	if d == nil {
-		return nil, usagef("add --keep, --region or --dismiss with --reason and --by, or --decisions FILE", "nothing is decided")
+		return nil, failure.Usagef("add --keep, --region or --dismiss with --reason and --by, or --decisions FILE", "nothing is decided")
 	}
 	plan, err := decide.ParsePlan(b)
 	if err != nil {
-		return nil, coded(codeDigest, "the plan of job "+state.ID+" cannot be read")
+		return nil, failure.Coded(failure.WrongDigest, "the plan of job "+state.ID+" cannot be read")
 	}
 	if _, err := decide.Apply(plan, decide.Digest(b), *d); err != nil {
-		return nil, usagef("`veil get --held` fetches the plan that they must fit", "%s", err)
+		return nil, failure.Usagef("`veil get --held` fetches the plan that they must fit", "%s", err)
 	}
 	return d, nil
 }

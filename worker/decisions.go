@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"veil/pipeline/decide"
+	"veil/worker/failure"
 )
 
 // decisionFlags are what a person can decide about a plan.
@@ -23,18 +24,18 @@ func (c *decisionFlags) decisions(plan []byte) (*decide.Decisions, error) {
 	flags := len(c.Keep)+len(c.Region)+len(c.Dismiss) > 0
 	if c.Decisions != "" {
 		if flags || c.Reason != "" || c.By != "" {
-			return nil, usagef("put everything into the document, or leave it out", "--decisions stands beside flags that decide")
+			return nil, failure.Usagef("put everything into the document, or leave it out", "--decisions stands beside flags that decide")
 		}
 		return readDecisions(c.Decisions)
 	}
 	if !flags {
 		if c.Reason != "" || c.By != "" {
-			return nil, usagef("add --keep, --region or --dismiss", "--reason and --by say nothing alone")
+			return nil, failure.Usagef("add --keep, --region or --dismiss", "--reason and --by say nothing alone")
 		}
 		return nil, nil
 	}
 	if c.Reason == "" || c.By == "" {
-		return nil, usagef("add --reason TEXT and --by NAME", "a decision needs its reason and who made it")
+		return nil, failure.Usagef("add --reason TEXT and --by NAME", "a decision needs its reason and who made it")
 	}
 	d := &decide.Decisions{Schema: decide.DecisionsSchema, Plan: decide.Digest(plan), By: c.By}
 	for _, track := range c.Keep {
@@ -53,11 +54,11 @@ func (c *decisionFlags) decisions(plan []byte) (*decide.Decisions, error) {
 func readDecisions(path string) (*decide.Decisions, error) {
 	b, err := readDocument(path)
 	if err != nil {
-		return nil, usagef("name a readable file", "decisions cannot be read: %s", plain(err))
+		return nil, failure.Usagef("name a readable file", "decisions cannot be read: %s", plain(err))
 	}
 	d, err := decide.ParseDecisions(b)
 	if err != nil {
-		return nil, usagef("mend the document; docs/plan.md tells its fields", "%s", err)
+		return nil, failure.Usagef("mend the document; docs/plan.md tells its fields", "%s", err)
 	}
 	return &d, nil
 }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/jobs/embedded"
 	"veil/worker/store"
@@ -96,15 +97,15 @@ func openDevHouse(dir string) (*devHouse, error) {
 	}
 	for _, d := range []string{"", devNats, devStore, devSources, devScratch} {
 		if err := os.MkdirAll(filepath.Join(abs, d), 0o700); err != nil {
-			return nil, usagef("name another with --dir", "the folder cannot be made: %s", plain(err))
+			return nil, failure.Usagef("name another with --dir", "the folder cannot be made: %s", plain(err))
 		}
 	}
 	lock, err := lockFile(filepath.Join(abs, "lock"), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, failedf(codeBusy, "use that one, stop it, or name another folder with --dir", "another veil dev works in %s", dir)
+		return nil, failure.Newf(failure.Busy, "use that one, stop it, or name another folder with --dir", "another veil dev works in %s", dir)
 	}
 	if err != nil {
-		return nil, usagef("name another with --dir", "the folder cannot be used: %s", plain(err))
+		return nil, failure.Usagef("name another with --dir", "the folder cannot be used: %s", plain(err))
 	}
 	h := &devHouse{dir: abs, lock: lock, token: rand.Text()}
 	o := embedded.Options{Dir: filepath.Join(abs, devNats), Listen: h.lastPort(), Token: h.token}
@@ -113,7 +114,7 @@ func openDevHouse(dir string) (*devHouse, error) {
 		h.server, err = embedded.Start(o)
 	}
 	if err != nil {
-		return nil, errors.Join(failedf(codeQueue, "check the folder's disk, or name another folder with --dir", "the queue cannot be started: %s", err), lock.Close())
+		return nil, errors.Join(failure.Newf(failure.Queue, "check the folder's disk, or name another folder with --dir", "the queue cannot be started: %s", err), lock.Close())
 	}
 	return h, nil
 }
@@ -152,15 +153,15 @@ func (h *devHouse) buckets() (names []string) {
 func (h *devHouse) connect(ctx context.Context, o jobs.Options) (*service, error) {
 	nc, err := h.server.Connect()
 	if err != nil {
-		return nil, queueFailure(err)
+		return nil, failure.OfQueue(err)
 	}
 	s := &service{nc: nc}
 	made, err := jobs.Setup(ctx, nc, jobs.SetupOptions{})
 	if err != nil {
-		return nil, errors.Join(queueFailure(err), s.close())
+		return nil, errors.Join(failure.OfQueue(err), s.close())
 	}
 	if s.queue, err = jobs.Open(ctx, nc, o); err != nil {
-		return nil, errors.Join(queueFailure(err), s.close())
+		return nil, errors.Join(failure.OfQueue(err), s.close())
 	}
 	f := serviceFlags{Store: filepath.Join(h.dir, devStore), SourceDir: filepath.Join(h.dir, devSources), Encryption: string(store.Off)}
 	if err := f.openStores(s); err != nil {
@@ -168,7 +169,7 @@ func (h *devHouse) connect(ctx context.Context, o jobs.Options) (*service, error
 	}
 	if len(made.Created) > 0 { // a new folder, or the queue's files were lost
 		if _, err := rebuild(ctx, s); err != nil {
-			return nil, errors.Join(jobError("of the store", err), s.close())
+			return nil, errors.Join(failure.OfJob("of the store", err), s.close())
 		}
 	}
 	return s, nil

@@ -15,6 +15,7 @@ import (
 
 	"veil/pipeline"
 	"veil/pipeline/media"
+	"veil/worker/failure"
 	"veil/worker/text"
 )
 
@@ -102,7 +103,7 @@ func (h *health) advise(remedy, format string, args ...any) {
 func (h *health) programs(ctx context.Context, a *app) {
 	tools, err := a.tools()
 	if err != nil {
-		h.lacks("run `make deps`", "%s", asFailure(err).Detail)
+		h.lacks("run `make deps`", "%s", failure.As(err).Detail)
 		return
 	}
 	h.FFmpeg, h.FFprobe = tools.FFmpeg, tools.FFprobe
@@ -153,7 +154,7 @@ func (h *health) scratch(a *app) {
 		err = checkFolder("temporary files", dir)
 	}
 	if err != nil {
-		f := asFailure(err)
+		f := failure.As(err)
 		h.lacks(f.Remedy, "%s", f.Detail)
 		return
 	}
@@ -177,7 +178,7 @@ func (h *health) engines(ctx context.Context, a *app) {
 	config := pipeline.Config{Models: h.Folder, Engine: a.Engine, Threads: a.Threads, Scratch: h.Scratch}
 	res, err := isolated{log: a.CrashLog, confine: a.engine.confine}.engines(ctx, config)
 	if err != nil {
-		h.lacks("run `make deps` and `make models`", "the networks cannot be loaded: %s", asFailure(err).Detail)
+		h.lacks("run `make deps` and `make models`", "the networks cannot be loaded: %s", failure.As(err).Detail)
 		return
 	}
 	h.Engines.OpenCV = res.OpenCV
@@ -201,7 +202,7 @@ func (h *health) sandbox(ctx context.Context, a *app) {
 		h.Sandbox = &report
 	}
 	if err != nil {
-		h.lacks("see docs/sandbox.md", "%s", asFailure(err).Detail)
+		h.lacks("see docs/sandbox.md", "%s", failure.As(err).Detail)
 		return
 	}
 	for _, f := range report.Faults {

@@ -9,17 +9,9 @@ import (
 
 	"veil/pipeline"
 	"veil/pipeline/media"
+	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
-)
-
-// Failure codes that only a worker gives.
-const (
-	codeSourceMissing = "source_missing" // the clip is not where the job says
-	codeTooLarge      = "too_large"      // the clip does not fit into scratch
-	codeStalled       = "stalled"        // a stage made no progress
-	codeNoPlan        = "no_plan"        // decisions without the plan they are about
-	codeStoreUnsafe   = "store_unsafe"   // the store does not keep what veil needs
 )
 
 var (
@@ -63,7 +55,7 @@ func (w *worker) fate(err error) error {
 		return err
 	}
 	switch f := pipeline.AsFailure(err); f.Code {
-	case "missing_tool", codeModels, codeSetup:
+	case "missing_tool", failure.Models, failure.Setup:
 		return jobs.RetryAfter(waitForHands, err)
 	case "no_space":
 		if w.room.crowded() {
@@ -84,32 +76,32 @@ func causeFor(err error) jobs.Cause {
 	code := ""
 	switch {
 	case errors.Is(err, errStalled):
-		code = codeStalled
+		code = failure.Stalled
 	case errors.Is(err, errNoPlan):
-		code = codeNoPlan
+		code = failure.NoPlan
 	case errors.Is(err, errNeverFits):
-		code = codeTooLarge
+		code = failure.TooLarge
 	case errors.Is(err, errNoRoom), errors.Is(err, store.ErrFull):
 		code = "no_space"
 	case errors.As(err, &source) && errors.Is(err, store.ErrNotFound):
-		code = codeSourceMissing
+		code = failure.SourceMissing
 	case errors.Is(err, store.ErrChanged):
 		code = "source_changed"
 	case errors.Is(err, store.ErrUnavailable):
-		code = codeStore
+		code = failure.Store
 	case errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotFound):
-		code = codeStoreAccess
+		code = failure.StoreAccess
 	case errors.Is(err, store.ErrUnsafe):
-		code = codeStoreUnsafe
+		code = failure.StoreUnsafe
 	case errors.Is(err, store.ErrDamaged), errors.Is(err, store.ErrExists):
-		code = codeDigest
+		code = failure.WrongDigest
 	default:
 		code = pipeline.AsFailure(err).Code
 	}
 	if code == "internal" {
 		return jobs.Cause{Code: jobs.CodeInternal}
 	}
-	return jobs.Cause{Code: code, Remedy: causeOf(code).en.remedy}
+	return jobs.Cause{Code: code, Remedy: failure.TextOf(code).EN.Remedy}
 }
 
 // noRoom gives a full disk its sentinel.
@@ -118,7 +110,7 @@ func noRoom(err error) error {
 		return errors.Join(media.ErrNoSpace, err)
 	}
 	if errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		return failedf(codeSetup, "run `veil doctor`", "the scratch folder cannot be written: %s", err)
+		return failure.Newf(failure.Setup, "run `veil doctor`", "the scratch folder cannot be written: %s", err)
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -34,12 +35,12 @@ func pieces(state jobs.State, w wanted) ([]piece, error) {
 	r := state.Result
 	switch {
 	case state.Phase == jobs.Held && !w.held:
-		return nil, coded(codeHeld, "job "+state.ID+" is held for a person; --held fetches what there is to look at")
+		return nil, failure.Coded(failure.Held, "job "+state.ID+" is held for a person; --held fetches what there is to look at")
 	case state.Phase != jobs.Released && state.Phase != jobs.Held:
-		o := outcomeOf(state)
-		return nil, coded(o.code, fmt.Sprintf("job %s is %s", state.ID, state.Phase))
+		o := failure.OutcomeOf(state)
+		return nil, failure.Coded(o.Code, fmt.Sprintf("job %s is %s", state.ID, state.Phase))
 	case r == nil:
-		return nil, coded(codeDigest, "the record of job "+state.ID+" names no result")
+		return nil, failure.Coded(failure.WrongDigest, "the record of job "+state.ID+" names no result")
 	}
 	j, err := state.Decoded()
 	if err != nil {
@@ -62,7 +63,7 @@ func pieces(state jobs.State, w wanted) ([]piece, error) {
 	list = append(list, piece{from + derivative, r.Digests[pieceDerivative], ending + ".mp4", secret})
 	for _, p := range list {
 		if len(p.sha256) != 64 {
-			return nil, coded(codeDigest, "the record of job "+state.ID+" tells no digest of what there is to fetch")
+			return nil, failure.Coded(failure.WrongDigest, "the record of job "+state.ID+" tells no digest of what there is to fetch")
 		}
 	}
 	return list, nil
@@ -96,7 +97,7 @@ func fetchJob(ctx context.Context, s *service, state jobs.State, w wanted, at pl
 			continue
 		}
 		if there {
-			return nil, failedf(codeExists, "choose another folder, or move it away", "%s is there and is something else", base(path))
+			return nil, failure.Newf(failure.Exists, "choose another folder, or move it away", "%s is there and is something else", base(path))
 		}
 		fetched, err := fetchPart(ctx, s, p, at, path)
 		if err != nil {
@@ -134,10 +135,10 @@ func (at place) mode(secret bool) os.FileMode {
 func checkManifest(ctx context.Context, s *service, id string, list []piece) error {
 	b, o, err := s.store.Read(ctx, list[0].key, maxManifest)
 	if err != nil {
-		return jobError(id, err)
+		return failure.OfJob(id, err)
 	}
 	if o.SHA256 != list[0].sha256 || !strings.Contains(string(b), `"`+list[len(list)-1].sha256+`"`) {
-		return coded(codeDigest, "the manifest of job "+id+" in the store is not the one that was put there")
+		return failure.Coded(failure.WrongDigest, "the manifest of job "+id+" in the store is not the one that was put there")
 	}
 	return nil
 }
@@ -156,7 +157,7 @@ func fetchPart(ctx context.Context, s *service, p piece, at place, path string) 
 	}
 	t := &part{f: f, path: path}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(failedf(codeBusy, "wait for it", "another veil fetches the same file"), f.Close())
+		return nil, errors.Join(failure.Newf(failure.Busy, "wait for it", "another veil fetches the same file"), f.Close())
 	}
 	defer func() {
 		if err != nil {
@@ -171,10 +172,10 @@ func fetchPart(ctx context.Context, s *service, p piece, at place, path string) 
 	}
 	o, err := s.store.Fetch(ctx, p.key, f)
 	if err != nil {
-		return nil, jobError(base(path), err)
+		return nil, failure.OfJob(base(path), err)
 	}
 	if o.SHA256 != p.sha256 {
-		return nil, coded(codeDigest, "the store gave back other bytes for "+base(path)+" than the record names")
+		return nil, failure.Coded(failure.WrongDigest, "the store gave back other bytes for "+base(path)+" than the record names")
 	}
 	if err := f.Sync(); err != nil {
 		return nil, fmt.Errorf("write %s: %w", base(path), plain(err))
@@ -196,7 +197,7 @@ func (t *part) publish() error {
 		return err
 	}
 	if errors.Is(err, os.ErrExist) {
-		return failedf(codeExists, "choose another folder, or move it away", "%s is there and is something else", base(t.path))
+		return failure.Newf(failure.Exists, "choose another folder, or move it away", "%s is there and is something else", base(t.path))
 	}
 	return fmt.Errorf("write %s: %w", base(t.path), plain(err))
 }

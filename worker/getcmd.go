@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"veil/pipeline"
+	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/text"
 )
@@ -34,7 +35,7 @@ type gotten struct {
 // Run fetches the jobs, each whole or not at all; one that cannot be fetched stops no other.
 func (c *getCmd) Run(ctx context.Context, a *app) (err error) {
 	if (len(c.ID) == 0) == (c.Case == "") {
-		return usagef("give ids, or --case", "it must be said which jobs: by id or by case")
+		return failure.Usagef("give ids, or --case", "it must be said which jobs: by id or by case")
 	}
 	if err := makeFolder(c.Out); err != nil {
 		return err
@@ -56,7 +57,7 @@ func (c *getCmd) Run(ctx context.Context, a *app) (err error) {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			row.Failure = asFailure(jobError(state.ID, err))
+			row.Failure = failure.As(failure.OfJob(state.ID, err))
 		}
 		rows = append(rows, row)
 	}
@@ -73,15 +74,15 @@ func (c *getCmd) states(ctx context.Context, s *service) (states []jobs.State, r
 			return true
 		})
 		if err == nil && len(states) == 0 {
-			err = coded(codeNoJob, "the case has no jobs")
+			err = failure.Coded(failure.NoJob, "the case has no jobs")
 		}
 		slices.SortFunc(states, func(a, b jobs.State) int { return strings.Compare(a.ID, b.ID) })
-		return states, nil, jobError("", err)
+		return states, nil, failure.OfJob("", err)
 	}
 	for _, id := range c.ID {
 		st, err := s.queue.State(ctx, id)
 		if err != nil {
-			rows = append(rows, gotten{ID: id, Failure: asFailure(jobError(id, err))})
+			rows = append(rows, gotten{ID: id, Failure: failure.As(failure.OfJob(id, err))})
 			continue
 		}
 		states = append(states, st)
@@ -111,7 +112,7 @@ func resultNames(states []jobs.State) map[string]string {
 // makeFolder makes a folder where there is none.
 func makeFolder(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return usagef("name a folder that can be written to", "output folder cannot be made: %s", plain(err))
+		return failure.Usagef("name a folder that can be written to", "output folder cannot be made: %s", plain(err))
 	}
 	return nil
 }
@@ -133,7 +134,7 @@ func (a *app) tellGotten(rows []gotten) error {
 	}
 	for _, r := range rows {
 		if r.Failure != nil {
-			fmt.Fprintln(a.err, failureLine(r.ID, r.Failure))
+			fmt.Fprintln(a.err, failure.Line(r.ID, r.Failure))
 			continue
 		}
 		a.printf("%s %s %s\n", r.ID, r.Phase, text.Printable(filepath.Base(r.Files[len(r.Files)-1])))

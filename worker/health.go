@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"veil/worker/failure"
 )
 
 const (
@@ -24,7 +26,7 @@ func (d *daemon) serveHealth(soft context.Context) (stop func(), err error) {
 	}
 	l, err := net.Listen("tcp", d.listen)
 	if err != nil {
-		return nil, usagef("give a free address, as 127.0.0.1:9464", "--listen cannot be used: %s", errors.Unwrap(err))
+		return nil, failure.Usagef("give a free address, as 127.0.0.1:9464", "--listen cannot be used: %s", errors.Unwrap(err))
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })

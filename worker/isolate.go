@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"veil/pipeline"
+	"veil/worker/failure"
 )
 
 const (
@@ -115,7 +116,7 @@ func (i isolated) judge(c call, a reply, end error, said *endsBuffer) error {
 			}
 		}
 	}
-	return failedf(codeCrashed, remedy, "the %s process %s", c.stage, how)
+	return failure.Newf(failure.Crashed, remedy, "the %s process %s", c.stage, how)
 }
 
 // keep appends what a crashed child wrote to the crash log, if there is one.

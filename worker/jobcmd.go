@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
 	"veil/worker/text"
@@ -37,7 +38,7 @@ func (c *jobCmd) Run(ctx context.Context, a *app) (err error) {
 	defer closing(s, &err)
 	info, err := jobInfoOf(ctx, s, c.ID)
 	if err != nil {
-		return jobError(c.ID, err)
+		return failure.OfJob(c.ID, err)
 	}
 	if a.JSON {
 		return a.printJSON(info)
@@ -56,11 +57,11 @@ func jobInfoOf(ctx context.Context, s *service, id string) (jobInfo, error) {
 	if i.job, err = state.Decoded(); err != nil {
 		return i, err
 	}
-	o := outcomeOf(state)
+	o := failure.OutcomeOf(state)
 	if state.Phase.Final() || state.Code != "" {
-		i.Cause, i.Remedy = o.cause, o.remedy
+		i.Cause, i.Remedy = o.Cause, o.Remedy
 		if !state.Phase.Final() {
-			i.Cause, i.Remedy = causeOf(state.Code).en.cause, "none: it is tried again"
+			i.Cause, i.Remedy = failure.TextOf(state.Code).EN.Cause, "none: it is tried again"
 		}
 	}
 	if i.Events, err = s.queue.History(ctx, id); err != nil {

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"veil/pipeline/media"
+	"veil/worker/failure"
 	"veil/worker/sandbox"
 )
 
@@ -44,7 +45,7 @@ func (i isolated) start(ctx context.Context, c call) (_ *stageChild, err error) 
 	}
 	confined := i.confine.way() != sandboxOff
 	if err := hide(); err != nil && i.confine.way() == sandboxRequired {
-		return nil, failedf(codeSandbox, "see `veil doctor`", "%s", err)
+		return nil, failure.Newf(failure.Sandbox, "see `veil doctor`", "%s", err)
 	}
 	s := &stageChild{said: &endsBuffer{limit: stderrKept}, confine: i.confine, force: i.force, admitted: make(chan struct{}),
 		ended: make(chan struct{}), how: started{hidden: sandbox.Hidden()}}
@@ -62,7 +63,7 @@ func (i isolated) start(ctx context.Context, c call) (_ *stageChild, err error) 
 	}
 	if confined {
 		if s.thread, err = sandbox.NewThread(list); err != nil {
-			return nil, failedf(codeSandbox, "see `veil doctor`; --sandbox off works without", "the sandbox cannot be set up: %s", err)
+			return nil, failure.Newf(failure.Sandbox, "see `veil doctor`; --sandbox off works without", "the sandbox cannot be set up: %s", err)
 		}
 		s.how.landlock = s.thread.Landlock
 	} else if i.confine.tries() == nil {

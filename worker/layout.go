@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"veil/pipeline"
+	"veil/worker/failure"
 )
 
 // videoExtensions are the names that a batch takes for videos inside a folder. It is wider than what can be read: a
@@ -52,7 +53,7 @@ func gather(inputs []string, out string) ([]source, error) {
 	for _, in := range inputs {
 		abs, err := filepath.Abs(in)
 		if err != nil {
-			return nil, usagef("give its whole path", "input cannot be found: %s", plain(err))
+			return nil, failure.Usagef("give its whole path", "input cannot be found: %s", plain(err))
 		}
 		if seen[abs] {
 			continue
@@ -65,7 +66,7 @@ func gather(inputs []string, out string) ([]source, error) {
 			continue
 		}
 		if same(abs, out) {
-			return nil, usagef("choose another folder for the output", "output folder is the input folder")
+			return nil, failure.Usagef("choose another folder for the output", "output folder is the input folder")
 		}
 		prefix := ""
 		if len(inputs) > 1 {
@@ -182,7 +183,7 @@ func assign(sources []source, taken map[string]string) error {
 			return nil
 		}
 	}
-	return usagef("redact them into different folders", "two clips want the same name")
+	return failure.Usagef("redact them into different folders", "two clips want the same name")
 }
 
 // raise lifts the clips that share a name to the next level and reports whether there were any.

@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"veil/worker/failure"
 )
 
 // grammar is the command line. Every flag can also be given as VEIL_FLAG in the environment.
@@ -106,7 +108,7 @@ func run(ctx context.Context, args []string, s streams, e engine) (code int) {
 		// The parse may have ended before it came to --json.
 		env, _ := strconv.ParseBool(os.Getenv("VEIL_JSON"))
 		g.JSON = g.JSON || env || slices.Contains(args, "--json")
-		return a.fail("", usagef("see `veil --help`", "%s", err))
+		return a.fail("", failure.Usagef("see `veil --help`", "%s", err))
 	}
 	e.confine.set(g.sandboxFlags)
 	err = command.Run()

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"veil/pipeline"
+	"veil/worker/failure"
 	"veil/worker/jobs"
 )
 
@@ -97,7 +98,7 @@ func (m *meters) settled(s jobs.State, fate jobs.Fate, err error) {
 	if fate == jobs.FateLost {
 		m.lost.Inc()
 	}
-	if err != nil && pipeline.AsFailure(err).Code == codeCrashed {
+	if err != nil && pipeline.AsFailure(err).Code == failure.Crashed {
 		m.crashes.Inc()
 	}
 }

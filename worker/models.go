@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"veil/models"
+	"veil/worker/failure"
 	"veil/worker/text"
 )
 
@@ -56,7 +57,7 @@ func (w weight) lacking() bool {
 func checkModels(folder string) error {
 	for _, w := range weights(folder) {
 		if w.lacking() {
-			return failedf(codeModels, "run `make models`", "%s in %s is %s", w.Name, folder, w.State)
+			return failure.Newf(failure.Models, "run `make models`", "%s in %s is %s", w.Name, folder, w.State)
 		}
 	}
 	return nil
@@ -81,7 +82,7 @@ func (modelsCmd) Run(a *app) error {
 	}
 	for _, w := range list {
 		if w.lacking() {
-			return a.afterAnswer(failedf(codeModels, "run `make models`", "%s is %s", w.Name, w.State))
+			return a.afterAnswer(failure.Newf(failure.Models, "run `make models`", "%s is %s", w.Name, w.State))
 		}
 	}
 	return nil
@@ -90,7 +91,7 @@ func (modelsCmd) Run(a *app) error {
 // afterAnswer ends a command that has already answered: the JSON answer holds the failure, people get a line.
 func (a *app) afterAnswer(err error) error {
 	if a.JSON {
-		return status(asFailure(err).Exit)
+		return status(failure.As(err).Exit)
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"veil/pipeline/decide"
+	"veil/worker/failure"
 	"veil/worker/jobs"
 )
 
@@ -67,14 +68,14 @@ func (f *orderFlags) template() (jobs.Job, error) {
 		return j, nil
 	}
 	if j.Policy != "" {
-		return j, usagef("give one of them", "--policy stands beside --policy-file")
+		return j, failure.Usagef("give one of them", "--policy stands beside --policy-file")
 	}
 	b, err := readDocument(f.PolicyFile)
 	if err != nil {
-		return j, usagef("name a readable file", "policy cannot be read: %s", plain(err))
+		return j, failure.Usagef("name a readable file", "policy cannot be read: %s", plain(err))
 	}
 	if _, err := decide.ParsePolicy(b); err != nil {
-		return j, usagef("mend the policy; docs/policy.md tells its fields", "%s", err)
+		return j, failure.Usagef("mend the policy; docs/policy.md tells its fields", "%s", err)
 	}
 	j.PolicyInline, err = compactJSON(b)
 	return j, err

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"veil/pipeline"
+	"veil/worker/failure"
 )
 
 var (
@@ -47,7 +48,7 @@ func (p *paths) check() error {
 		}
 	}
 	if same(p.in, pipeline.HeldName(p.out)) {
-		return usagef("choose another name", "a held derivative would lie where the input is")
+		return failure.Usagef("choose another name", "a held derivative would lie where the input is")
 	}
 	return p.distinct()
 }
@@ -60,7 +61,7 @@ func (p *paths) distinct() error {
 			continue
 		}
 		if seen[path] {
-			return usagef("name each output apart", "two outputs have the name %s", filepath.Base(path))
+			return failure.Usagef("name each output apart", "two outputs have the name %s", filepath.Base(path))
 		}
 		seen[path] = true
 	}
@@ -71,23 +72,23 @@ func (p *paths) distinct() error {
 func checkInput(path *string) error {
 	abs, err := filepath.Abs(*path)
 	if err != nil {
-		return usagef("give its whole path", "input cannot be found: %s", plain(err))
+		return failure.Usagef("give its whole path", "input cannot be found: %s", plain(err))
 	}
 	*path = abs
 	if !utf8.ValidString(abs) {
 		// A path travels to the stages' processes as JSON, which has no other bytes.
-		return usagef("rename it", "input has a name that is not UTF-8")
+		return failure.Usagef("rename it", "input has a name that is not UTF-8")
 	}
 	info, err := os.Stat(abs)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return &pipeline.Failure{Code: "not_found", Detail: "input does not exist", Remedy: "check the path", Exit: pipeline.ExitUsage}
 	case err != nil:
-		return usagef("check the path", "input cannot be read: %s", plain(err))
+		return failure.Usagef("check the path", "input cannot be read: %s", plain(err))
 	case info.IsDir():
-		return usagef("name a file", "input is a folder")
+		return failure.Usagef("name a file", "input is a folder")
 	case !info.Mode().IsRegular():
-		return usagef("copy it into a file first", "input is not a regular file")
+		return failure.Usagef("copy it into a file first", "input is not a regular file")
 	}
 	f, err := os.Open(abs)
 	if err != nil {
@@ -99,7 +100,7 @@ func checkInput(path *string) error {
 // checkMP4 refuses a name that promises another container.
 func checkMP4(out string) error {
 	if ext := filepath.Ext(out); !strings.EqualFold(ext, ".mp4") || filepath.Base(out) == ext {
-		return usagef("name it NAME.mp4", "output %s is no MP4, and nothing else is written", filepath.Base(out))
+		return failure.Usagef("name it NAME.mp4", "output %s is no MP4, and nothing else is written", filepath.Base(out))
 	}
 	return nil
 }
@@ -109,14 +110,14 @@ func checkMP4(out string) error {
 func checkOutput(what string, path *string, in string) error {
 	abs, err := filepath.Abs(*path)
 	if err != nil {
-		return usagef("give its whole path", "%s cannot be placed: %s", what, plain(err))
+		return failure.Usagef("give its whole path", "%s cannot be placed: %s", what, plain(err))
 	}
 	*path = abs
 	if same(abs, in) {
-		return usagef("choose another name", "%s is the input itself", what)
+		return failure.Usagef("choose another name", "%s is the input itself", what)
 	}
 	if info, err := os.Stat(abs); err == nil && !info.Mode().IsRegular() {
-		return usagef("choose another name", "%s %s is there and is not a regular file", what, filepath.Base(abs))
+		return failure.Usagef("choose another name", "%s %s is there and is not a regular file", what, filepath.Base(abs))
 	}
 	return checkFolder(what, filepath.Dir(abs))
 }
@@ -126,11 +127,11 @@ func checkFolder(what, dir string) error {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return usagef("make it first", "the folder of the %s does not exist: %s", what, dir)
+		return failure.Usagef("make it first", "the folder of the %s does not exist: %s", what, dir)
 	case err != nil:
-		return usagef("check the path", "the folder of the %s cannot be used: %s", what, plain(err))
+		return failure.Usagef("check the path", "the folder of the %s cannot be used: %s", what, plain(err))
 	case !info.IsDir():
-		return usagef("choose another place", "the folder of the %s is no folder: %s", what, dir)
+		return failure.Usagef("choose another place", "the folder of the %s is no folder: %s", what, dir)
 	}
 	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.EINVAL) {
@@ -138,7 +139,7 @@ func checkFolder(what, dir string) error {
 		fd, err = -1, unix.Access(dir, unix.W_OK|unix.X_OK)
 	}
 	if err != nil {
-		return usagef("check the folder's owner and mode, or choose another", "the folder of the %s cannot be written: %s", what, err)
+		return failure.Usagef("check the folder's owner and mode, or choose another", "the folder of the %s cannot be written: %s", what, err)
 	}
 	if fd >= 0 {
 		return unix.Close(fd)

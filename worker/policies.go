@@ -14,6 +14,7 @@ import (
 
 	"veil/pipeline"
 	"veil/pipeline/decide"
+	"veil/worker/failure"
 	"veil/worker/jobs"
 )
 
@@ -48,23 +49,23 @@ func (f allowFlags) policySet() (policySet, error) {
 	}
 	paths, err := filepath.Glob(filepath.Join(f.Policies, "*.json"))
 	if err != nil || !isFolder(f.Policies) {
-		return nil, usagef("name a folder with policies in it", "--policies is no folder")
+		return nil, failure.Usagef("name a folder with policies in it", "--policies is no folder")
 	}
 	for _, path := range paths {
 		name := strings.TrimSuffix(filepath.Base(path), ".json")
 		if slices.Contains(shippedPolicies, name) || !jobs.ValidID(name) {
-			return nil, usagef("give it another name: 1 to 64 of A-Z a-z 0-9 _ -, not a shipped policy's", "%s is no name for a policy", base(path))
+			return nil, failure.Usagef("give it another name: 1 to 64 of A-Z a-z 0-9 _ -, not a shipped policy's", "%s is no name for a policy", base(path))
 		}
 		b, err := os.ReadFile(path)
 		if err != nil {
-			return nil, usagef("make it readable", "policy %s cannot be read: %s", name, plain(err))
+			return nil, failure.Usagef("make it readable", "policy %s cannot be read: %s", name, plain(err))
 		}
 		p, err := decide.ParsePolicy(b)
 		if err != nil {
-			return nil, usagef("mend the policy; docs/policy.md tells its fields", "policy %s: %s", name, err)
+			return nil, failure.Usagef("mend the policy; docs/policy.md tells its fields", "policy %s: %s", name, err)
 		}
 		if faults := f.weak(p); len(faults) > 0 {
-			return nil, usagef("allow it by the flag, or mend the policy", "policy %s: %s", name, strings.Join(faults, "; "))
+			return nil, failure.Usagef("allow it by the flag, or mend the policy", "policy %s: %s", name, strings.Join(faults, "; "))
 		}
 		set[name] = p
 	}
@@ -93,7 +94,7 @@ func (s policySet) of(j jobs.Job) (decide.Policy, error) {
 	}
 	p, ok := s[j.Policy]
 	if !ok {
-		return p, usagef("name one that the worker knows", "the policy is not known")
+		return p, failure.Usagef("name one that the worker knows", "the policy is not known")
 	}
 	return p, nil
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 
 	"veil/pipeline/decide"
+	"veil/worker/failure"
 )
 
 // policyFlags name a policy and change a copy of it.
@@ -44,7 +45,7 @@ func (f *policyFlags) policy() (decide.Policy, error) {
 		p.AudioTrack = *f.AudioTrack
 	}
 	if p.Audio != "keep" && (f.AudioTrack != nil || len(f.Mute) > 0) {
-		return p, usagef("add --audio keep, or leave them out", "--mute and --audio-track need sound, and the policy drops it")
+		return p, failure.Usagef("add --audio keep, or leave them out", "--mute and --audio-track need sound, and the policy drops it")
 	}
 	p.Mute = append([]decide.Span(nil), p.Mute...)
 	for _, m := range f.Mute {
@@ -55,7 +56,7 @@ func (f *policyFlags) policy() (decide.Policy, error) {
 		p.Regions = append(p.Regions, decide.FixedRegion{Rect: r.rect, Span: r.span, Reason: "command line"})
 	}
 	if err := p.Validate(); err != nil {
-		return p, usagef(policyRemedy(p), "%s", err)
+		return p, failure.Usagef(policyRemedy(p), "%s", err)
 	}
 	return p, nil
 }
@@ -76,11 +77,11 @@ func readPolicy(name string) (decide.Policy, error) {
 	}
 	data, err := readDocument(name)
 	if err != nil {
-		return decide.Policy{}, usagef("name press, disclosure, court or a readable file", "policy %s cannot be read: %s", name, plain(err))
+		return decide.Policy{}, failure.Usagef("name press, disclosure, court or a readable file", "policy %s cannot be read: %s", name, plain(err))
 	}
 	p, err := decide.ParsePolicy(data)
 	if err != nil {
-		return p, usagef("mend the policy; docs/policy.md tells its fields", "%s", err)
+		return p, failure.Usagef("mend the policy; docs/policy.md tells its fields", "%s", err)
 	}
 	return p, nil
 }

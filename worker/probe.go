@@ -8,6 +8,7 @@ import (
 
 	"veil/pipeline"
 	"veil/pipeline/media"
+	"veil/worker/failure"
 	"veil/worker/text"
 )
 
@@ -20,7 +21,7 @@ type probeCmd struct {
 func (c *probeCmd) Run(ctx context.Context, a *app) error {
 	path := c.In
 	if err := checkInput(&path); err != nil {
-		return about(c.In, err)
+		return failure.About(c.In, err)
 	}
 	tools, err := a.tools()
 	if err != nil {
@@ -28,7 +29,7 @@ func (c *probeCmd) Run(ctx context.Context, a *app) error {
 	}
 	p, err := isolated{log: a.CrashLog, confine: a.engine.confine}.inspect(ctx, pipeline.Config{Tools: tools, Limits: a.limits()}, path)
 	if err != nil {
-		return about(c.In, err)
+		return failure.About(c.In, err)
 	}
 	if a.JSON {
 		return a.printJSON(p)

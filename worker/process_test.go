@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"veil/pipeline/decide"
+	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -168,7 +169,7 @@ func TestStalledStageEnds(t *testing.T) {
 	f.Stall, f.MaxFailures = 200*time.Millisecond, 2
 	s.hand("hanging", "hang analyze")
 	s.work(s.daemonOf(f))
-	if state := s.answer("hanging"); state.Phase != jobs.Failed || state.Code != codeStalled || state.Failures != 2 {
+	if state := s.answer("hanging"); state.Phase != jobs.Failed || state.Code != failure.Stalled || state.Failures != 2 {
 		t.Errorf("%+v", state)
 	}
 }

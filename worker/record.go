@@ -14,6 +14,7 @@ import (
 	"veil/models"
 	"veil/pipeline"
 	"veil/pipeline/decide"
+	"veil/worker/failure"
 )
 
 const (
@@ -131,11 +132,11 @@ type ledger struct {
 func openLedger(out string) (*ledger, error) {
 	dir := filepath.Join(out, recordFolder)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, usagef("check the folder's owner and mode, or choose another", "output folder cannot be written: %s", plain(err))
+		return nil, failure.Usagef("check the folder's owner and mode, or choose another", "output folder cannot be written: %s", plain(err))
 	}
 	lock, err := lockFile(filepath.Join(dir, "lock"), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, failedf(codeBusy, "wait for it, or choose another folder", "another run works in this output folder")
+		return nil, failure.Newf(failure.Busy, "wait for it, or choose another folder", "another run works in this output folder")
 	}
 	if err != nil {
 		return nil, err

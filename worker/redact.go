@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"veil/pipeline"
+	"veil/worker/failure"
 	"veil/worker/text"
 )
 
@@ -37,7 +38,7 @@ func (c *redactCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if c.From != nil && c.To != nil && *c.To <= *c.From {
-		return usagef("give a later --to", "the excerpt ends before it begins")
+		return failure.Usagef("give a later --to", "the excerpt ends before it begins")
 	}
 	r := pipeline.Request{Policy: policy, From: c.From.value(), To: c.To.value(), OnHold: c.OnHold}
 	if c.many() {
@@ -45,7 +46,7 @@ func (c *redactCmd) Run(ctx context.Context, a *app) error {
 		return b.run(ctx)
 	}
 	p := paths{in: c.In[0], out: c.Out, plan: c.PlanOut, report: c.Report, sheet: c.ContactSheet}
-	return about(c.In[0], a.single(ctx, r, p, c.Progress))
+	return failure.About(c.In[0], a.single(ctx, r, p, c.Progress))
 }
 
 // many reports whether OUT is a folder: several inputs, a folder among them, or an OUT that is or says so.

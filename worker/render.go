@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"veil/pipeline"
+	"veil/worker/failure"
 )
 
 // renderCmd is `veil render`.
@@ -21,7 +22,7 @@ type renderCmd struct {
 func (c *renderCmd) Run(ctx context.Context, a *app) error {
 	b, err := os.ReadFile(c.Plan)
 	if err != nil {
-		return usagef("name the file that `veil analyze` wrote", "plan cannot be read: %s", plain(err))
+		return failure.Usagef("name the file that `veil analyze` wrote", "plan cannot be read: %s", plain(err))
 	}
 	decisions, err := c.decisions(b)
 	if err != nil {
@@ -31,9 +32,9 @@ func (c *renderCmd) Run(ctx context.Context, a *app) error {
 	plan := c.Plan
 	for _, out := range []string{c.Out, c.PlanOut, c.Report, c.ContactSheet} {
 		if out != "" && same(out, plan) {
-			return usagef("choose another name", "an output is the plan itself")
+			return failure.Usagef("choose another name", "an output is the plan itself")
 		}
 	}
 	r := pipeline.Request{Plan: plan, Decisions: decisions, OnHold: c.OnHold}
-	return about(c.In, a.single(ctx, r, p, c.Progress))
+	return failure.About(c.In, a.single(ctx, r, p, c.Progress))
 }

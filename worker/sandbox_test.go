@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"veil/pipeline"
+	"veil/worker/failure"
 	"veil/worker/sandbox"
 )
 
@@ -324,7 +325,7 @@ func TestSandboxFaults(t *testing.T) {
 			t.Errorf("%s: faults %q", name, f)
 		}
 		err := (&confinement{mode: sandboxRequired}).judge(started{hidden: true}.read(r))
-		if f := pipeline.AsFailure(err); err == nil || f.Code != codeSandbox || f.Exit != pipeline.ExitFailed {
+		if f := pipeline.AsFailure(err); err == nil || f.Code != failure.Sandbox || f.Exit != pipeline.ExitFailed {
 			t.Errorf("%s: judged %v", name, err)
 		}
 		if err := (&confinement{mode: sandboxPreferred}).judge(started{hidden: true}.read(r)); err != nil {

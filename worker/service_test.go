@@ -20,6 +20,7 @@ import (
 	"veil/pipeline"
 	"veil/pipeline/decide"
 	"veil/pipeline/media"
+	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/jobs/embedded"
 	"veil/worker/store"
@@ -239,7 +240,7 @@ func (o *shopStages) obey(ctx context.Context, stage, in string) (string, error)
 	case "full":
 		return text, fmt.Errorf("write: %w", media.ErrNoSpace)
 	case "crash":
-		return text, failedf(codeCrashed, "run it again", "the %s process crashed", stage)
+		return text, failure.Newf(failure.Crashed, "run it again", "the %s process crashed", stage)
 	case "lost":
 		return text, errors.New("something odd")
 	case "hang":

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 
+	"veil/worker/failure"
 	"veil/worker/jobs"
 )
 
@@ -93,6 +94,6 @@ func (h *health) service(ctx context.Context, f serviceFlags) {
 }
 
 func (h *health) unreached(err error) {
-	f := asFailure(err)
+	f := failure.As(err)
 	h.lacks(cmp.Or(f.Remedy, "see docs/worker.md"), "%s", f.Detail)
 }

@@ -14,6 +14,7 @@ import (
 	"veil/models"
 	"veil/pipeline"
 	"veil/pipeline/media"
+	"veil/worker/failure"
 )
 
 // settings say where things lie and how much may be used. They change no pixel; what is covered and how the derivative
@@ -90,7 +91,7 @@ func (s *settings) tools() (media.Tools, error) {
 		}
 		info, err := os.Stat(named)
 		if err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
-			return media.Tools{}, usagef("name a program, or leave the flag out to use the one on the PATH", "%s cannot be run", named)
+			return media.Tools{}, failure.Usagef("name a program, or leave the flag out to use the one on the PATH", "%s cannot be run", named)
 		}
 	}
 	t := media.Tools{FFmpeg: s.FFmpeg, FFprobe: s.FFprobe, DecoderThreads: decoderThreads, EncoderThreads: encoderThreads}
@@ -127,7 +128,7 @@ func absolute(paths ...*string) error {
 func (s *settings) modelFolder() (string, error) {
 	dir, err := models.Folder(s.Models)
 	if err != nil {
-		return "", failedf(codeModels, "run `make models`", "the folder of the weights is missing")
+		return "", failure.Newf(failure.Models, "run `make models`", "the folder of the weights is missing")
 	}
 	return filepath.Abs(dir)
 }
@@ -153,7 +154,7 @@ func (a *app) ready() (pipeline.Config, error) {
 		return c, err
 	}
 	if err := pipeline.Sweep(c.Scratch); err != nil {
-		return c, failedf(codeSetup, "remove it by hand, or name another folder with --scratch", "what an earlier run left cannot be removed: %s", err)
+		return c, failure.Newf(failure.Setup, "remove it by hand, or name another folder with --scratch", "what an earlier run left cannot be removed: %s", err)
 	}
 	return c, nil
 }
@@ -162,15 +163,15 @@ func (a *app) ready() (pipeline.Config, error) {
 func makeScratch(dir string) error {
 	remedy := "name a folder of your own with --scratch"
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return usagef(remedy, "scratch folder cannot be made: %s", plain(err))
+		return failure.Usagef(remedy, "scratch folder cannot be made: %s", plain(err))
 	}
 	info, err := os.Lstat(dir)
 	if err != nil {
-		return usagef(remedy, "scratch folder cannot be used: %s", plain(err))
+		return failure.Usagef(remedy, "scratch folder cannot be used: %s", plain(err))
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !info.IsDir() || !ok || int(stat.Uid) != os.Getuid() || info.Mode().Perm()&0o022 != 0 {
-		return usagef(remedy, "scratch folder %s is not a folder that you alone can write to", dir)
+		return failure.Usagef(remedy, "scratch folder %s is not a folder that you alone can write to", dir)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"veil/pipeline"
+	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
 	"veil/worker/text"
@@ -23,7 +24,7 @@ type setupCmd struct {
 // Validate refuses numbers that make no sense; kong calls it.
 func (c *setupCmd) Validate() error {
 	if c.Replicas < 1 || c.Replicas > 5 || c.AckWait < 5*time.Second || c.Events < time.Hour {
-		return usagef("give 1 to 5 replicas, at least 5s to acknowledge, and at least 1h for events", "the numbers make no sense")
+		return failure.Usagef("give 1 to 5 replicas, at least 5s to acknowledge, and at least 1h for events", "the numbers make no sense")
 	}
 	return nil
 }
@@ -45,17 +46,17 @@ func (c *setupCmd) Run(ctx context.Context, a *app) error {
 	var answer setupAnswer
 	answer.Queue, err = jobs.Setup(ctx, s.nc, jobs.SetupOptions{Replicas: c.Replicas, AckWait: c.AckWait, EventsAge: c.Events, Monitor: c.Monitor})
 	if err != nil {
-		return queueFailure(err)
+		return failure.OfQueue(err)
 	}
 	if answer.Store, err = s.checkStore(ctx); err != nil {
 		return err
 	}
 	if c.Rebuild {
 		if s.queue, err = jobs.Open(ctx, s.nc, jobs.Options{Validator: jobs.Validator{AnySource: true}}); err != nil {
-			return queueFailure(err)
+			return failure.OfQueue(err)
 		}
 		if answer.Rebuilt, err = rebuild(ctx, s); err != nil {
-			return jobError("of the store", err)
+			return failure.OfJob("of the store", err)
 		}
 	}
 	if a.JSON {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -242,7 +243,7 @@ func TestScratchThatIsShort(t *testing.T) {
 	}
 	free <- clipExtra + 2
 	s.hand("large", "ok that is larger than what is left")
-	if state := s.answer("large"); state.Phase != jobs.Failed || state.Code != codeTooLarge {
+	if state := s.answer("large"); state.Phase != jobs.Failed || state.Code != failure.TooLarge {
 		t.Errorf("%+v", state)
 	}
 	s.noScratch()

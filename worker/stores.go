@@ -3,9 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"strings"
 
+	"veil/worker/failure"
 	"veil/worker/store"
 )
 
@@ -13,11 +13,11 @@ import (
 func (f *serviceFlags) openStores(s *service) error {
 	var err error
 	if s.store, err = f.openStore(); err != nil {
-		return storeFailure(err)
+		return failure.OfStore(err)
 	}
 	from, err := f.openSource()
 	if err != nil {
-		return storeFailure(err)
+		return failure.OfStore(err)
 	}
 	s.source = sources{own: s.store, other: from}
 	return nil
@@ -60,22 +60,5 @@ func (f *serviceFlags) openSource() (store.Source, error) {
 // checkStore asks the store whether it keeps what veil needs.
 func (s *service) checkStore(ctx context.Context) (store.Trust, error) {
 	trust, err := s.store.Check(ctx)
-	return trust, storeFailure(err)
-}
-
-// storeFailure words what went wrong with the store as a whole.
-func storeFailure(err error) error {
-	switch {
-	case err == nil, errors.Is(err, context.Canceled):
-		return err
-	case errors.Is(err, store.ErrUnsafe):
-		return failedf(codeStoreUnsafe, "docs/store.md tells what a store must keep", "%s", err)
-	case errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotFound):
-		return failedf(codeStoreAccess, "check the bucket or folder, and the access key", "%s", err)
-	case errors.Is(err, store.ErrUnavailable):
-		return failedf(codeStore, "check --s3-endpoint and the store", "%s", err)
-	case errors.Is(err, store.ErrFull):
-		return failedf("no_space", "free space in the store", "%s", err)
-	}
-	return err
+	return trust, failure.OfStore(err)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"veil/pipeline"
+	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
 	"veil/worker/text"
@@ -63,7 +64,7 @@ func (c *submitCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	if (c.ID != "" || c.Name != "") && clips(found) > 1 {
-		return usagef("hand them in one by one", "--id and --name are for one clip, here are several")
+		return failure.Usagef("hand them in one by one", "--id and --name are for one clip, here are several")
 	}
 	rows := make([]submitted, 0, len(found))
 	for _, f := range found {
@@ -121,7 +122,7 @@ func findClips(ctx context.Context, s *service, in []string) ([]foundClip, error
 		found = append(found, foundClip{source: f})
 	}
 	if clips(found) == 0 {
-		return nil, usagef("name clips, or a folder that holds some", "there is no clip to hand in")
+		return nil, failure.Usagef("name clips, or a folder that holds some", "there is no clip to hand in")
 	}
 	return found, nil
 }
@@ -130,12 +131,12 @@ func findClips(ctx context.Context, s *service, in []string) ([]foundClip, error
 func findObjects(ctx context.Context, s *service, address string) ([]foundClip, error) {
 	bucket, key, _ := strings.Cut(address, "/")
 	if bucket == "" {
-		return nil, usagef("give s3://BUCKET/KEY", "an address names no bucket")
+		return nil, failure.Usagef("give s3://BUCKET/KEY", "an address names no bucket")
 	}
 	if key != "" && !strings.HasSuffix(key, "/") {
 		o, err := s.source.Stat(ctx, bucket, key, "")
 		if err != nil {
-			return nil, jobError("", err)
+			return nil, failure.OfJob("", err)
 		}
 		o.Key = key
 		return []foundClip{{source: source{label: key}, bucket: bucket, object: o}}, nil
@@ -143,7 +144,7 @@ func findObjects(ctx context.Context, s *service, address string) ([]foundClip, 
 	var found []foundClip
 	for o, err := range s.source.List(ctx, bucket, key) {
 		if err != nil {
-			return nil, jobError("", err)
+			return nil, failure.OfJob("", err)
 		}
 		f := foundClip{source: source{label: o.Key}, bucket: bucket, object: o}
 		if !slices.Contains(videoExtensions, extension(o.Key)) {
@@ -178,7 +179,7 @@ func submitOne(ctx context.Context, s *service, a *app, f foundClip, template jo
 		row.Phase = state.Phase
 	}
 	if err != nil {
-		row.Failure = asFailure(jobError(row.ID, err))
+		row.Failure = failure.As(failure.OfJob(row.ID, err))
 		row.exit = row.Failure.Exit
 		row.Code, row.Cause, row.Remedy, row.Phase = row.Failure.Code, row.Failure.Detail, row.Failure.Remedy, ""
 	}
@@ -219,7 +220,7 @@ func awaitAnswers(ctx context.Context, s *service, a *app, rows []submitted) err
 	b := &board{queue: s.queue, ids: ids}
 	if err := b.follow(ctx, a.waitScreen(), false); err != nil {
 		if ctx.Err() != nil {
-			return failedf(codeUnanswered, "see `veil jobs --watch`", "waiting was interrupted, the jobs go on")
+			return failure.Newf(failure.Unanswered, "see `veil jobs --watch`", "waiting was interrupted, the jobs go on")
 		}
 		return err
 	}
@@ -230,7 +231,7 @@ func awaitAnswers(ctx context.Context, s *service, a *app, rows []submitted) err
 		}
 		state, err := s.queue.State(ctx, r.ID)
 		if err != nil {
-			return jobError(r.ID, err)
+			return failure.OfJob(r.ID, err)
 		}
 		r.answer(state)
 	}
@@ -243,35 +244,8 @@ func (r *submitted) answer(state jobs.State) {
 	if r.Phase == jobs.Released {
 		return
 	}
-	o := outcomeOf(state)
-	r.Code, r.Cause, r.Remedy, r.exit = o.code, o.cause, o.remedy, o.exit
-}
-
-// outcome is how a job that was not released ended, in the words of its code.
-type outcome struct {
-	code, cause, remedy string
-	exit                int
-}
-
-// outcomeOf reads an answer; a released job has no code and exit code 0.
-func outcomeOf(s jobs.State) outcome {
-	code := s.Code
-	switch s.Phase {
-	case jobs.Released:
-		return outcome{}
-	case jobs.Held:
-		code = codeHeld
-	case jobs.Cancelled:
-		code = "cancelled"
-	case jobs.Withdrawn:
-		code = codeWithdrawn
-	case jobs.Rejected:
-		code = codeRejected
-	case jobs.Queued, jobs.Running, jobs.Committing:
-		code = codeUnanswered
-	}
-	t := causeOf(code)
-	return outcome{code: code, cause: t.en.cause, remedy: t.en.remedy, exit: t.exit}
+	o := failure.OutcomeOf(state)
+	r.Code, r.Cause, r.Remedy, r.exit = o.Code, o.Cause, o.Remedy, o.Exit
 }
 
 // tellSubmitted prints the ids, and ends with the worst of the clips' exit codes.
@@ -288,7 +262,7 @@ func (a *app) tellSubmitted(rows []submitted) error {
 		case r.Skipped != "":
 			fmt.Fprintf(a.err, "veil: %s: skipped: %s\n", text.Printable(r.Clip), r.Skipped)
 		case r.Failure != nil:
-			fmt.Fprintln(a.err, failureLine(cmp.Or(r.Clip, r.ID), r.Failure))
+			fmt.Fprintln(a.err, failure.Line(cmp.Or(r.Clip, r.ID), r.Failure))
 		case r.Code != "":
 			a.printf("%s (%s: %s)\n", r.line(), r.Code, r.Cause)
 		default:
@@ -305,7 +279,7 @@ func (r submitted) line() string {
 
 // worstExit ranks as a batch does; a conflict comes after what failed.
 func worstExit(rows []submitted) int {
-	for _, code := range append(slices.Clone(severity[:3]), exitConflict, pipeline.ExitUsage, pipeline.ExitHeld) {
+	for _, code := range append(slices.Clone(failure.Severity[:3]), failure.ExitConflict, pipeline.ExitUsage, pipeline.ExitHeld) {
 		if slices.ContainsFunc(rows, func(r submitted) bool { return r.exit == code }) {
 			return code
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -70,7 +71,7 @@ func TestSubmitSameIDOtherContent(t *testing.T) {
 		"other clip":     {"submit", h.file("x.mp4", "ok b"), "--id", "cam3"},
 		"other priority": {"submit", h.file("x.mp4", "ok a"), "--id", "cam3", "--priority", "bulk"},
 	} {
-		out := h.want(exitConflict, args...)
+		out := h.want(failure.ExitConflict, args...)
 		if !strings.Contains(out, "other content") {
 			t.Errorf("%s: %s", name, out)
 		}
@@ -79,7 +80,7 @@ func TestSubmitSameIDOtherContent(t *testing.T) {
 	if _, err := h.s.store.Fetch(t.Context(), store.Incoming+"cam3/clip", &b); err != nil || b.String() != "ok a" {
 		t.Errorf("the first clip is now %q, %v", b.String(), err)
 	}
-	if out := h.want(exitConflict, "submit", h.file("y.mp4", "ok b"), "--id", "cam3", "--json"); !strings.Contains(out, `"code": "conflict"`) {
+	if out := h.want(failure.ExitConflict, "submit", h.file("y.mp4", "ok b"), "--id", "cam3", "--json"); !strings.Contains(out, `"code": "conflict"`) {
 		t.Error(out)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 
 	"veil/pipeline"
+	"veil/worker/failure"
 	"veil/worker/text"
 )
 
@@ -38,16 +39,13 @@ func findings(n int) string {
 
 // failedRow is the row of a clip that ended with an error.
 func failedRow(s source, err error) row {
-	f := asFailure(err)
+	f := failure.As(err)
 	cause := f.Detail
 	if f.Remedy != "" {
 		cause += ": " + f.Remedy
 	}
 	return row{Clip: s.label, Outcome: outcomeFailed, Cause: cause, Failure: f, exit: f.Exit}
 }
-
-// severity ranks exit codes: the first that a batch has is its own.
-var severity = []int{pipeline.ExitVerify, pipeline.ExitFailed, pipeline.ExitUnsupported, pipeline.ExitUsage, pipeline.ExitHeld}
 
 // worst is the exit code of a batch.
 func worst(rows []row) int {
@@ -59,7 +57,7 @@ func worst(rows []row) int {
 			clips++
 		}
 	}
-	for _, code := range severity {
+	for _, code := range failure.Severity {
 		if has[code] {
 			return code
 		}
@@ -96,7 +94,7 @@ func (b *batch) tell(rows []row) error {
 		}
 	}
 	if len(rows) == 0 || code == pipeline.ExitUsage && count[outcomeFailed] == 0 {
-		return usagef("name clips, or a folder that holds some", "no clip among the inputs")
+		return failure.Usagef("name clips, or a folder that holds some", "no clip among the inputs")
 	}
 	b.app.printf("%s\n", strings.Join(sums, ", "))
 	return ended(code)

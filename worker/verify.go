@@ -7,6 +7,7 @@ import (
 
 	"veil/pipeline"
 	"veil/pipeline/decide"
+	"veil/worker/failure"
 	"veil/worker/text"
 )
 
@@ -22,7 +23,7 @@ type verifyCmd struct {
 func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	for _, path := range []*string{&c.Out, &c.Original, &c.Plan} {
 		if err := checkInput(path); err != nil {
-			return about(*path, err)
+			return failure.About(*path, err)
 		}
 	}
 	config, err := a.ready()
@@ -32,11 +33,11 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	m := newMeter(c.Progress, a.err, base(c.Out))
 	defer m.close()
 	if err := c.belongs(ctx, m); err != nil {
-		return about(c.Original, err)
+		return failure.About(c.Original, err)
 	}
 	res, err := a.engine.stages(a.CrashLog).Verify(ctx, pipeline.VerifyRequest{Config: config, In: c.Original, Out: c.Out, Plan: c.Plan}, m.event)
 	if err != nil {
-		return about(c.Out, err)
+		return failure.About(c.Out, err)
 	}
 	m.close()
 	if a.JSON {
@@ -53,11 +54,11 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 func (c *verifyCmd) belongs(ctx context.Context, m meter) error {
 	b, err := os.ReadFile(c.Plan)
 	if err != nil {
-		return usagef("check the file's owner and mode", "plan cannot be read: %s", plain(err))
+		return failure.Usagef("check the file's owner and mode", "plan cannot be read: %s", plain(err))
 	}
 	plan, err := decide.ParsePlan(b)
 	if err != nil {
-		return usagef("name the plan that the derivative was rendered by", "%s", err)
+		return failure.Usagef("name the plan that the derivative was rendered by", "%s", err)
 	}
 	src, err := pipeline.DigestFile(ctx, c.Original, m.event)
 	if err != nil {

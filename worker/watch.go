@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"veil/pipeline/media"
+	"veil/worker/failure"
 	"veil/worker/jobs"
 )
 
@@ -44,7 +45,7 @@ const oldEvery = 4
 func newWatcher(a *app, s *service, box inbox, out string) (*watcher, error) {
 	info, err := os.Stat(out)
 	if err != nil {
-		return nil, usagef("name a folder that is there", "folder cannot be read: %s", plain(err))
+		return nil, failure.Usagef("name a folder that is there", "folder cannot be read: %s", plain(err))
 	}
 	ts, err := openTickets(filepath.Join(out, watchFolder))
 	if err != nil {
@@ -59,7 +60,7 @@ func (w *watcher) line(v any) { _ = json.NewEncoder(w.app.out).Encode(v) }
 // round is one look at everything: idle says that nothing waits for anything.
 func (w *watcher) round(ctx context.Context) (idle bool, err error) {
 	if _, err := os.Stat(filepath.Join(w.out, watchFolder, "lock")); err != nil {
-		return false, failedf(codeStore, "mount it again", "the folder is not there just now")
+		return false, failure.Newf(failure.Store, "mount it again", "the folder is not there just now")
 	}
 	clips, others, err := w.box.scan(ctx)
 	if err != nil {
@@ -150,8 +151,8 @@ func (w *watcher) take(ctx context.Context, f found, t *ticket) error {
 		delete(w.looks, f.name) // it is looked at anew
 		return w.tickets.drop(t)
 	}
-	refused := asFailure(jobError(t.ID, err))
-	if away(refused) {
+	refused := failure.As(failure.OfJob(t.ID, err))
+	if failure.Away(refused) {
 		return refused
 	}
 	t.Code = refused.Code
@@ -194,7 +195,7 @@ func (w *watcher) giveUp(ctx context.Context, t *ticket) error {
 	if t.ID != "" && !w.shared(t) {
 		_, err := kept(ctx, w.s, t.ID)(w.s.queue.Cancel(ctx, t.ID))
 		if err != nil && !errors.Is(err, jobs.ErrPhase) && !errors.Is(err, jobs.ErrNotFound) {
-			return jobError(t.ID, err)
+			return failure.OfJob(t.ID, err)
 		}
 		w.tell(t.ID, "replaced", "")
 	}

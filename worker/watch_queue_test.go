@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"veil/worker/failure"
 	"veil/worker/jobs"
 )
 
@@ -140,8 +141,8 @@ func TestWatchBringsTheAnswers(t *testing.T) {
 		t.Errorf("the folder holds\n%s\nwant\n%s\n%s", have, want, w.out.String())
 	}
 	note := appears(t, filepath.Join(dir, "failed/bad.avi.txt"))
-	contains(t, note, "Code: damaged", causeOf("damaged").de.cause, causeOf("damaged").de.remedy, causeOf("damaged").en.cause, causeOf("damaged").en.remedy)
-	contains(t, appears(t, filepath.Join(dir, "held/doubt.mov.txt")), causeOf(codeHeld).de.remedy, "veil decide ")
+	contains(t, note, "Code: damaged", failure.TextOf("damaged").DE.Cause, failure.TextOf("damaged").DE.Remedy, failure.TextOf("damaged").EN.Cause, failure.TextOf("damaged").EN.Remedy)
+	contains(t, appears(t, filepath.Join(dir, "held/doubt.mov.txt")), failure.TextOf(failure.Held).DE.Remedy, "veil decide ")
 	for _, word := range []string{"good", "doubt", "bad.avi", "ST/4711", dir} {
 		if strings.Contains(w.out.String(), word) {
 			t.Errorf("what it printed names %s: %s", word, w.out.String())

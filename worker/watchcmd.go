@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"veil/worker/failure"
 	"veil/worker/jobs"
 )
 
@@ -35,7 +36,7 @@ func (c *watchCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	if c.Settle < 1 || c.Every < 0 {
-		return usagef("give --settle 1 or more and a time that is not negative", "clips could not be told from half copies")
+		return failure.Usagef("give --settle 1 or more and a time that is not negative", "clips could not be told from half copies")
 	}
 	s, err := c.connect(ctx, submitOptions())
 	if err != nil {
@@ -72,9 +73,9 @@ func (w *watcher) run(ctx context.Context, every time.Duration, once bool) error
 		}
 		now := ""
 		if err != nil {
-			now = asFailure(jobError("", err)).Code
+			now = failure.As(failure.OfJob("", err)).Code
 			if now != trouble { // the error itself may name a file, and this may end in a log
-				fmt.Fprintf(w.app.err, "veil: waiting: %s: %s %s\n", now, causeOf(now).en.cause, causeOf(now).en.remedy)
+				fmt.Fprintf(w.app.err, "veil: waiting: %s: %s %s\n", now, failure.TextOf(now).EN.Cause, failure.TextOf(now).EN.Remedy)
 			}
 		}
 		trouble = now
@@ -92,7 +93,7 @@ func (c *watchCmd) inbox(s *service) (inbox, string, time.Duration, error) {
 	if address, ok := strings.CutPrefix(c.Where, "s3://"); ok {
 		bucket, prefix, _ := strings.Cut(address, "/")
 		if bucket == "" || c.Out == "" {
-			return nil, "", 0, usagef("give s3://BUCKET/PREFIX and -o FOLDER", "a bucket is read only: the results need a folder")
+			return nil, "", 0, failure.Usagef("give s3://BUCKET/PREFIX and -o FOLDER", "a bucket is read only: the results need a folder")
 		}
 		if prefix != "" && !strings.HasSuffix(prefix, "/") {
 			prefix += "/"
@@ -105,10 +106,10 @@ func (c *watchCmd) inbox(s *service) (inbox, string, time.Duration, error) {
 	}
 	dir, err := filepath.Abs(c.Where)
 	if err != nil || !isFolder(dir) {
-		return nil, "", 0, usagef("name a folder that is there", "there is no such folder to watch")
+		return nil, "", 0, failure.Usagef("name a folder that is there", "there is no such folder to watch")
 	}
 	if c.Out != "" && !same(c.Out, dir) {
-		return nil, "", 0, usagef("leave -o out", "results of a folder go into the folder itself, so that no clip crosses file systems")
+		return nil, "", 0, failure.Usagef("leave -o out", "results of a folder go into the folder itself, so that no clip crosses file systems")
 	}
 	return &folderInbox{dir: dir}, dir, folderEvery, nil
 }
@@ -119,11 +120,11 @@ const watchFolder = ".veil/watch"
 // lockOut keeps a second watcher away, which would move the first one's files.
 func lockOut(out string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Join(out, watchFolder), 0o700); err != nil {
-		return nil, usagef("name a folder that can be written to", "folder cannot be written to: %s", plain(err))
+		return nil, failure.Usagef("name a folder that can be written to", "folder cannot be written to: %s", plain(err))
 	}
 	lock, err := lockFile(filepath.Join(out, watchFolder, "lock"), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err != nil {
-		return nil, failedf(codeBusy, "stop one of them", "another veil watches this folder")
+		return nil, failure.Newf(failure.Busy, "stop one of them", "another veil watches this folder")
 	}
 	return lock, nil
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"veil/worker/failure"
 	"veil/worker/jobs"
 )
 
@@ -50,7 +51,7 @@ func (w *watcher) answer(ctx context.Context, t *ticket) (waits bool, err error)
 		t.Submitted = false // the queue was lost: it is handed in again
 		return true, w.tickets.save(t)
 	case err != nil:
-		return true, jobError(t.ID, err)
+		return true, failure.OfJob(t.ID, err)
 	case !state.Phase.Final():
 		return t.Box == "", nil
 	case t.Box != "" && state.Generation == t.Generation && (boxFor(state.Phase) == t.Box || state.Phase == jobs.Withdrawn):
@@ -98,8 +99,8 @@ func (w *watcher) bring(ctx context.Context, t *ticket, state jobs.State) error 
 	}
 	files, err := w.fetch(ctx, t, state, box)
 	if err != nil {
-		f := asFailure(jobError(state.ID, err))
-		if ctx.Err() != nil || away(f) {
+		f := failure.As(failure.OfJob(state.ID, err))
+		if ctx.Err() != nil || failure.Away(f) {
 			return err
 		}
 		// The answer is there and cannot be brought: that is told as a f.
@@ -120,7 +121,7 @@ func (w *watcher) bring(ctx context.Context, t *ticket, state jobs.State) error 
 		return err
 	}
 	t.Box, t.Files, t.Generation = box, files, state.Generation
-	w.tell(t.ID, box, outcomeOf(state).code)
+	w.tell(t.ID, box, failure.OutcomeOf(state).Code)
 	if box == boxDone && w.box.moves() {
 		return w.tickets.drop(t)
 	}

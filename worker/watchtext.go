@@ -6,6 +6,7 @@ import (
 	"path"
 	"strings"
 
+	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/text"
 )
@@ -22,8 +23,8 @@ func (w *watcher) writeText(file string, t *ticket, state jobs.State) error {
 
 // noteText is the note. Its lines end as every editor in an office can read them.
 func noteText(name string, state jobs.State) string {
-	o := outcomeOf(state)
-	c := causeOf(o.code)
+	o := failure.OutcomeOf(state)
+	c := failure.TextOf(o.Code)
 	id := state.ID
 	if id == "" {
 		id = "-"
@@ -32,15 +33,15 @@ func noteText(name string, state jobs.State) string {
 	line := func(format string, args ...any) { b.WriteString(text.Printable(fmt.Sprintf(format, args...)) + "\r\n") }
 	line("veil: %s", name)
 	line("Auftrag / Job: %s", id)
-	line("Code: %s", o.code)
+	line("Code: %s", o.Code)
 	line("")
 	line("Deutsch")
-	line("Ursache: %s", c.de.cause)
-	line("Was tun: %s", c.de.remedy)
+	line("Ursache: %s", c.DE.Cause)
+	line("Was tun: %s", c.DE.Remedy)
 	line("")
 	line("English")
-	line("Cause: %s", c.en.cause)
-	line("What to do: %s", c.en.remedy)
+	line("Cause: %s", c.EN.Cause)
+	line("What to do: %s", c.EN.Remedy)
 	if state.Phase == jobs.Held {
 		line("")
 		line("veil decide %s --dismiss F1 --reason \"...\" --by \"...\"", id)

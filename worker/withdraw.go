@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -40,7 +41,7 @@ type withdrawal struct {
 // interrupted runs it again.
 func (c *withdrawCmd) Run(ctx context.Context, a *app) (err error) {
 	if strings.TrimSpace(c.Reason) == "" || strings.TrimSpace(c.By) == "" {
-		return usagef("give both", "--reason and --by must say something")
+		return failure.Usagef("give both", "--reason and --by must say something")
 	}
 	s, err := c.connect(ctx, submitOptions())
 	if err != nil {
@@ -49,11 +50,11 @@ func (c *withdrawCmd) Run(ctx context.Context, a *app) (err error) {
 	defer closing(s, &err)
 	state, err := s.queue.Withdraw(ctx, c.ID)
 	if err != nil {
-		return jobError(c.ID, err)
+		return failure.OfJob(c.ID, err)
 	}
 	removed, err := takeBack(ctx, s, state, withdrawal{Reason: c.Reason, By: c.By})
 	if err != nil {
-		return jobError(c.ID, err)
+		return failure.OfJob(c.ID, err)
 	}
 	if a.JSON {
 		return a.printJSON(map[string]any{"id": state.ID, "phase": state.Phase, "removed": removed})
@@ -66,7 +67,7 @@ func (c *withdrawCmd) Run(ctx context.Context, a *app) (err error) {
 // takeBack logs a withdrawal and empties the release prefixes of a job.
 func takeBack(ctx context.Context, s *service, state jobs.State, w withdrawal) (removed int, err error) {
 	if state.Result == nil {
-		return 0, coded(codePhase, "job "+state.ID+" has no release")
+		return 0, failure.Coded(failure.Phase, "job "+state.ID+" has no release")
 	}
 	w.Schema, w.ID, w.Generation, w.Manifest = withdrawalSchema, state.ID, state.Result.Generation, state.Result.Envelope
 	w.Time = time.Now().UTC()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"veil/pipeline"
+	"veil/worker/failure"
 	"veil/worker/jobs"
 )
 
@@ -151,7 +152,7 @@ func (c *workerCmd) reach(ctx context.Context, o jobs.Options) (*service, error)
 			return s, nil
 		}
 		f := pipeline.AsFailure(err)
-		if f.Code != codeQueue || ctx.Err() != nil {
+		if f.Code != failure.Queue || ctx.Err() != nil {
 			return nil, err
 		}
 		c.log.Warn("waiting for the queue", "code", f.Code, "detail", f.Detail)

@@ -2,8 +2,6 @@ package text
 
 import (
 	"testing"
-
-	"veil/worker/text"
 )
 
 func TestPrintable(t *testing.T) {
@@ -16,7 +14,7 @@ func TestPrintable(t *testing.T) {
 		"\u00a0nbsp\x7f": `\u00a0nbsp\x7f`,
 		`'quote' "two"`:  `'quote' "two"`,
 	} {
-		if got := text.Printable(in); got != want {
+		if got := Printable(in); got != want {
 			t.Errorf("printable(%q) = %q, want %q", in, got, want)
 		}
 	}

@@ -1,27 +1,29 @@
-package main
+package failure
 
-import "veil/pipeline"
+import (
+	"veil/pipeline"
+)
 
 // wording is a cause and what to do about it, in one language.
-type wording struct{ cause, remedy string }
+type wording struct{ Cause, Remedy string }
 
-// causeText is what people are told of a failure code where the error itself cannot be shown: beside a clip in a folder, on a
+// Text is what people are told of a failure code where the error itself cannot be shown: beside a clip in a folder, on a
 // case page. The words hold for every clip.
-type causeText struct {
-	exit   int
-	en, de wording
+type Text struct {
+	Exit   int
+	EN, DE wording
 }
 
-// causeOf finds the words for a code; one that a newer build gave gets general ones.
-func causeOf(code string) causeText {
-	if t, ok := causes[code]; ok {
+// TextOf finds the words for a code; one that a newer build gave gets general ones.
+func TextOf(code string) Text {
+	if t, ok := texts[code]; ok {
 		return t
 	}
-	return causes["internal"]
+	return texts["internal"]
 }
 
-// causes has every code of docs/failures.md.
-var causes = map[string]causeText{
+// texts has every code of docs/failures.md.
+var texts = map[string]Text{
 	"cancelled": {pipeline.ExitFailed,
 		wording{"It was cancelled.", "If it is still needed, hand it in again or run `veil retry`."},
 		wording{"Der Auftrag wurde abgebrochen.", "Falls er noch gebraucht wird: erneut einreichen oder `veil retry` ausführen."}},
@@ -115,46 +117,46 @@ var causes = map[string]causeText{
 	"store_access": {pipeline.ExitFailed,
 		wording{"The store refuses access, or what was named is not there.", "Check that the video is still in its place; else tell the operator."},
 		wording{"Das Archiv verweigert den Zugang, oder das Genannte ist nicht dort.", "Prüfen, ob das Video noch an seinem Platz liegt; sonst den Betrieb verständigen."}},
-	codeSourceMissing: {pipeline.ExitFailed,
+	SourceMissing: {pipeline.ExitFailed,
 		wording{"The video is not where the job says.", "Put it back, or hand it in again from where it is."},
 		wording{"Das Video liegt nicht dort, wo der Auftrag es nennt.", "Zurücklegen oder von seinem jetzigen Platz erneut einreichen."}},
-	codeTooLarge: {pipeline.ExitFailed,
+	TooLarge: {pipeline.ExitFailed,
 		wording{"The video does not fit onto the worker's disk.", "Cut it into parts, or ask the operator for a larger scratch folder; then `veil retry`."},
 		wording{"Das Video passt nicht auf die Platte des Bearbeitungsrechners.", "In Teile schneiden oder den Betrieb um mehr Arbeitsspeicherplatz bitten; danach `veil retry`."}},
-	codeStalled: {pipeline.ExitFailed,
+	Stalled: {pipeline.ExitFailed,
 		wording{"The work on the video stood still and was ended.", "Run `veil retry` once; if it stands still again, report it with the video's format."},
 		wording{"Die Bearbeitung des Videos kam nicht voran und wurde beendet.", "Einmal `veil retry` ausführen; bleibt sie erneut stehen, den Fall mit dem Format des Videos melden."}},
-	codeNoPlan: {pipeline.ExitFailed,
+	NoPlan: {pipeline.ExitFailed,
 		wording{"The plan that was decided about is not there any more.", "Hand the video in again and decide anew."},
 		wording{"Der Plan, über den entschieden wurde, ist nicht mehr vorhanden.", "Das Video erneut einreichen und neu entscheiden."}},
-	codeStoreUnsafe: {pipeline.ExitFailed,
+	StoreUnsafe: {pipeline.ExitFailed,
 		wording{"The store does not keep what veil needs of it.", "Tell the operator: `veil setup` tells what is missing."},
 		wording{"Das Archiv leistet nicht, was veil verlangt.", "Den Betrieb verständigen: `veil setup` zeigt, was fehlt."}},
-	codeSandbox: {pipeline.ExitFailed,
+	Sandbox: {pipeline.ExitFailed,
 		wording{"The worker cannot confine the processes that read videos.", "Tell the operator: `veil doctor` on the worker."},
 		wording{"Der Bearbeitungsrechner kann die Prozesse, die Videos lesen, nicht abschotten.", "Den Betrieb verständigen: `veil doctor` auf dem Bearbeitungsrechner."}},
-	codeConflict: {exitConflict,
+	Conflict: {ExitConflict,
 		wording{"The job number already belongs to a job with other content.", "Hand it in with the same details as before, or under another number (--id)."},
 		wording{"Die Auftragsnummer gehört schon zu einem Auftrag mit anderem Inhalt.", "Mit denselben Angaben wie beim ersten Mal einreichen oder eine andere Nummer wählen (--id)."}},
-	codeNoJob: {pipeline.ExitUsage,
+	NoJob: {pipeline.ExitUsage,
 		wording{"There is no such job.", "`veil jobs` lists them."},
 		wording{"Diesen Auftrag gibt es nicht.", "`veil jobs` zeigt alle."}},
-	codePhase: {pipeline.ExitUsage,
+	Phase: {pipeline.ExitUsage,
 		wording{"The job's state does not allow that.", "`veil job ID` tells its state."},
 		wording{"Der Stand des Auftrags lässt das nicht zu.", "`veil job ID` zeigt den Stand."}},
-	codeUnanswered: {pipeline.ExitFailed,
+	Unanswered: {pipeline.ExitFailed,
 		wording{"The job is not finished yet.", "Wait for it: `veil jobs --watch`."},
 		wording{"Der Auftrag ist noch nicht fertig.", "Abwarten: `veil jobs --watch`."}},
-	codeHeld: {pipeline.ExitHeld,
+	Held: {pipeline.ExitHeld,
 		wording{"veil is not sure about a place in the video: a person has to look.", "Look at the held video and its sheet, then `veil decide ID`."},
 		wording{"veil ist sich an einer Stelle des Videos nicht sicher: Ein Mensch muss es ansehen.", "Das zurückgehaltene Video und sein Übersichtsbild ansehen, dann `veil decide ID`."}},
-	codeWithdrawn: {pipeline.ExitFailed,
+	Withdrawn: {pipeline.ExitFailed,
 		wording{"The redacted video was withdrawn.", "Ask whoever withdrew it; the reason lies in the restricted part of the store."},
 		wording{"Das geschwärzte Video wurde zurückgezogen.", "Bei der Person nachfragen, die es zurückgezogen hat; der Grund liegt im geschützten Teil des Archivs."}},
-	codeRejected: {pipeline.ExitUsage,
+	Rejected: {pipeline.ExitUsage,
 		wording{"The job was not accepted: its details are incomplete or not allowed.", "`veil job ID` lists what is wrong; hand it in again, corrected."},
 		wording{"Der Auftrag wurde nicht angenommen: Angaben fehlen oder sind nicht erlaubt.", "`veil job ID` nennt die Fehler; berichtigt erneut einreichen."}},
-	codeDigest: {pipeline.ExitVerify,
+	WrongDigest: {pipeline.ExitVerify,
 		wording{"The store gave back other bytes than were released.", "Do not use the file. Tell the operator: something has changed the store."},
 		wording{"Das Archiv hat andere Daten geliefert, als freigegeben wurden.", "Die Datei nicht verwenden. Den Betrieb verständigen: Das Archiv wurde verändert."}},
 	"worker_died": {pipeline.ExitFailed,

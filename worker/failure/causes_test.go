@@ -1,4 +1,4 @@
-package main
+package failure
 
 import (
 	"os"
@@ -13,34 +13,34 @@ import (
 
 // TestEveryCodeHasWords: each code of docs/failures.md has cause and remedy in both languages, with the page's exit code.
 func TestEveryCodeHasWords(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join("..", "docs", "failures.md"))
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "failures.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	told := map[string]bool{}
 	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ([0-9]) \\|").FindAllStringSubmatch(string(page), -1) {
 		told[m[1]] = true
-		c, ok := causes[m[1]]
+		c, ok := texts[m[1]]
 		if !ok {
 			t.Errorf("%s has no words", m[1])
 			continue
 		}
-		if exit, _ := strconv.Atoi(m[2]); exit != c.exit {
-			t.Errorf("%s ends with %d, the page says %d", m[1], c.exit, exit)
+		if exit, _ := strconv.Atoi(m[2]); exit != c.Exit {
+			t.Errorf("%s ends with %d, the page says %d", m[1], c.Exit, exit)
 		}
-		for _, w := range []wording{c.en, c.de} {
-			if len(w.cause) < 10 || len(w.remedy) < 10 || !strings.HasSuffix(w.cause, ".") || !strings.HasSuffix(w.remedy, ".") {
+		for _, w := range []wording{c.EN, c.DE} {
+			if len(w.Cause) < 10 || len(w.Remedy) < 10 || !strings.HasSuffix(w.Cause, ".") || !strings.HasSuffix(w.Remedy, ".") {
 				t.Errorf("%s is told as %q", m[1], w)
 			}
 		}
-		if c.en.cause == c.de.cause || c.en.remedy == c.de.remedy {
+		if c.EN.Cause == c.DE.Cause || c.EN.Remedy == c.DE.Remedy {
 			t.Errorf("%s is told in one language", m[1])
 		}
 	}
 	if len(told) < 30 {
 		t.Fatalf("the page tells only %d codes", len(told))
 	}
-	for code := range causes {
+	for code := range texts {
 		if !told[code] {
 			t.Errorf("docs/failures.md does not tell %s", code)
 		}
@@ -49,18 +49,18 @@ func TestEveryCodeHasWords(t *testing.T) {
 
 func TestEveryOutcomeHasWords(t *testing.T) {
 	for _, p := range jobs.Phases() {
-		o := outcomeOf(jobs.State{Phase: p, Code: "codec"})
+		o := OutcomeOf(jobs.State{Phase: p, Code: "codec"})
 		if p == jobs.Released {
 			if o != (outcome{}) {
 				t.Errorf("released is %+v", o)
 			}
 			continue
 		}
-		if o.code == "" || o.cause == "" || o.remedy == "" || o.exit == 0 {
+		if o.Code == "" || o.Cause == "" || o.Remedy == "" || o.Exit == 0 {
 			t.Errorf("%s is %+v", p, o)
 		}
 	}
-	if o := outcomeOf(jobs.State{Phase: jobs.Failed, Code: "of_a_newer_build"}); o.code != "of_a_newer_build" || o.exit != 1 || o.cause == "" {
+	if o := OutcomeOf(jobs.State{Phase: jobs.Failed, Code: "of_a_newer_build"}); o.Code != "of_a_newer_build" || o.Exit != 1 || o.Cause == "" {
 		t.Errorf("an unknown code is %+v", o)
 	}
 }
