@@ -5,6 +5,7 @@ import (
 
 	"veil/pipeline"
 	"veil/worker/failure"
+	"veil/worker/files"
 	"veil/worker/text"
 )
 
@@ -48,7 +49,7 @@ func (c *analyzeCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	m := newMeter(c.Progress, a.err, base(p.in))
+	m := newMeter(c.Progress, a.err, files.Base(p.in))
 	answer, err := a.analyze(ctx, pipeline.AnalyzeRequest{Config: config, In: p.in, Policy: policy, From: c.From.value(), To: c.To.value()}, p, m)
 	m.close()
 	if err != nil {
@@ -57,7 +58,7 @@ func (c *analyzeCmd) Run(ctx context.Context, a *app) error {
 	if a.JSON {
 		return a.printJSON(answer)
 	}
-	a.printf("%s: %d tracks in %d frames\n  plan        %s\n", text.Printable(base(p.in)), answer.Tracks, answer.Frames, text.Printable(answer.Plan))
+	a.printf("%s: %d tracks in %d frames\n  plan        %s\n", text.Printable(files.Base(p.in)), answer.Tracks, answer.Frames, text.Printable(answer.Plan))
 	if answer.People != "" {
 		a.printf("  people      %s\n", text.Printable(answer.People))
 	}
@@ -66,20 +67,20 @@ func (c *analyzeCmd) Run(ctx context.Context, a *app) error {
 
 // checkPlan refuses paths of analyze that cannot work.
 func (p *paths) checkPlan() error {
-	if err := checkInput(&p.in); err != nil {
+	if err := files.CheckInput(&p.in); err != nil {
 		return err
 	}
-	if err := checkOutput("plan", &p.plan, p.in); err != nil {
+	if err := files.CheckOutput("plan", &p.plan, p.in); err != nil {
 		return err
 	}
 	if p.sheet == "" {
 		return nil
 	}
-	if err := checkOutput("people sheet", &p.sheet, p.in); err != nil {
+	if err := files.CheckOutput("people sheet", &p.sheet, p.in); err != nil {
 		return err
 	}
 	if p.sheet == p.plan {
-		return failure.Usagef("name each output apart", "two outputs have the name %s", base(p.plan))
+		return failure.Usagef("name each output apart", "two outputs have the name %s", files.Base(p.plan))
 	}
 	return nil
 }
@@ -90,12 +91,12 @@ func (a *app) analyze(ctx context.Context, r pipeline.AnalyzeRequest, p paths, m
 	if err != nil {
 		return analyzed{}, err
 	}
-	s, err := openScratch(r.Config.Scratch)
+	s, err := files.OpenScratch(r.Config.Scratch)
 	if err != nil {
 		return analyzed{}, err
 	}
-	defer s.close()
-	r.SHA256, r.PlanOut = src.SHA256, s.path("plan.json")
+	defer s.Close()
+	r.SHA256, r.PlanOut = src.SHA256, s.Path("plan.json")
 	res, err := a.engine.stages(a.CrashLog).Analyze(ctx, r, m.event)
 	if err != nil {
 		return analyzed{}, err
@@ -112,7 +113,7 @@ func (a *app) analyze(ctx context.Context, r pipeline.AnalyzeRequest, p paths, m
 			return analyzed{}, err
 		}
 	}
-	if err := copyFile(r.PlanOut, p.plan); err != nil {
+	if err := files.Copy(r.PlanOut, p.plan); err != nil {
 		return analyzed{}, err
 	}
 	return analyzed{Plan: p.plan, SHA256: plan.SHA256, Source: src, Frames: res.Frames, Tracks: res.Tracks, People: p.sheet, Took: res.Seconds}, nil

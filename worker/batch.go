@@ -10,6 +10,7 @@ import (
 
 	"veil/pipeline"
 	"veil/worker/failure"
+	"veil/worker/files"
 )
 
 // batch redacts many clips, one after another, into a folder.
@@ -68,22 +69,22 @@ func (b *batch) prepare() error {
 		}
 		abs, err := filepath.Abs(*f.path)
 		if err != nil {
-			return failure.Usagef("give its whole path", "%s cannot be placed: %s", f.what, plain(err))
+			return failure.Usagef("give its whole path", "%s cannot be placed: %s", f.what, files.Plain(err))
 		}
 		*f.path = abs
 		info, err := os.Stat(abs)
 		switch {
 		case errors.Is(err, os.ErrNotExist):
-			if err := checkFolder(f.what, filepath.Dir(abs)); err != nil {
+			if err := files.CheckFolder(f.what, filepath.Dir(abs)); err != nil {
 				return err
 			}
 			if err := os.Mkdir(abs, 0o777); err != nil {
-				return failure.Usagef("choose another place", "the folder of the %s cannot be made: %s", f.what, plain(err))
+				return failure.Usagef("choose another place", "the folder of the %s cannot be made: %s", f.what, files.Plain(err))
 			}
 		case err == nil && !info.IsDir():
 			return failure.Usagef("name a folder", "several clips, or a folder of clips, go to a folder, and the %s is a file", f.what)
 		}
-		if err := checkFolder(f.what, abs); err != nil {
+		if err := files.CheckFolder(f.what, abs); err != nil {
 			return err
 		}
 	}
@@ -170,7 +171,7 @@ func (b *batch) kept(ctx context.Context, s source, p paths, rec record) (row, b
 	if missing(p.sheet) {
 		return row{}, false, nil
 	}
-	now, there, err := digest(ctx, done.Derivative)
+	now, there, err := files.Digest(ctx, done.Derivative)
 	if err != nil || !there || now != *rec.Derivative {
 		return row{}, false, err
 	}
@@ -197,13 +198,13 @@ func (b *batch) redo(ctx context.Context, s source, p paths, m meter) row {
 			continue
 		}
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-			return failedRow(s, failure.Usagef("check the folder's owner and mode", "folder of the output cannot be made: %s", plain(err)))
+			return failedRow(s, failure.Usagef("check the folder's owner and mode", "folder of the output cannot be made: %s", files.Plain(err)))
 		}
 	}
 	if _, known := b.ledger.records[s.out]; known {
 		for _, old := range []string{p.out, pipeline.HeldName(p.out), pipeline.HeldPlanName(p.out)} {
 			if err := os.Remove(old); err != nil && !errors.Is(err, os.ErrNotExist) {
-				return failedRow(s, fmt.Errorf("remove what an earlier run made: %w", plain(err)))
+				return failedRow(s, fmt.Errorf("remove what an earlier run made: %w", files.Plain(err)))
 			}
 		}
 	}

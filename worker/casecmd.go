@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"veil/worker/failure"
+	"veil/worker/files"
 	"veil/worker/jobs"
 )
 
@@ -73,7 +74,7 @@ func (c *caseCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return failure.OfJob("", err)
 	}
-	if err := makeFolder(c.Out); err != nil {
+	if err := files.Make(c.Out); err != nil {
 		return err
 	}
 	var page bytes.Buffer
@@ -221,10 +222,10 @@ var ownMarks = [][]byte{[]byte(`<meta name="generator" content="veil case">`), [
 func replaceOwn(path string, data []byte) error {
 	have, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return failure.Newf(failure.Exists, "choose another folder", "%s cannot be replaced: %s", base(path), plain(err))
+		return failure.Newf(failure.Exists, "choose another folder", "%s cannot be replaced: %s", files.Base(path), files.Plain(err))
 	}
 	if err == nil && !slices.ContainsFunc(ownMarks, func(m []byte) bool { return bytes.Contains(have, m) }) {
-		return failure.Newf(failure.Exists, "choose another folder, or move it away", "%s is there and is something else", base(path))
+		return failure.Newf(failure.Exists, "choose another folder, or move it away", "%s is there and is something else", files.Base(path))
 	}
-	return writeFile(partName(path), path, data)
+	return files.Write(files.PartName(path), path, data)
 }

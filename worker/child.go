@@ -16,6 +16,7 @@ import (
 	"veil/pipeline"
 	"veil/pipeline/media"
 	"veil/pipeline/vision"
+	"veil/worker/files"
 	"veil/worker/sandbox"
 )
 
@@ -242,14 +243,14 @@ func (i isolated) people(ctx context.Context, c pipeline.Config, r pipeline.Shee
 
 // draw has a child draw a sheet in a folder that it has for itself, and puts it in its place.
 func (i isolated) draw(ctx context.Context, stage string, c pipeline.Config, r pipeline.SheetRequest) error {
-	s, err := openScratch(c.Scratch)
+	s, err := files.OpenScratch(c.Scratch)
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	own := s.path("draw")
+	defer s.Close()
+	own := s.Path("draw")
 	if err := os.Mkdir(own, 0o700); err != nil {
-		return fmt.Errorf("make folder for a sheet: %w", plain(err))
+		return fmt.Errorf("make folder for a sheet: %w", files.Plain(err))
 	}
 	q := sheetRequest{Config: c, Folder: own, Sheet: r}
 	q.Config.Scratch, q.Sheet.PNG = filepath.Join(own, "scratch"), filepath.Join(own, "sheet.png")
@@ -257,5 +258,5 @@ func (i isolated) draw(ctx context.Context, stage string, c pipeline.Config, r p
 	if err := i.run(ctx, call{stage: stage, request: q, result: &res}); err != nil {
 		return err
 	}
-	return copyFile(q.Sheet.PNG, r.PNG)
+	return files.Copy(q.Sheet.PNG, r.PNG)
 }

@@ -6,6 +6,7 @@ import (
 
 	"veil/pipeline/decide"
 	"veil/worker/failure"
+	"veil/worker/files"
 )
 
 // decisionFlags are what a person can decide about a plan.
@@ -52,9 +53,9 @@ func (c *decisionFlags) decisions(plan []byte) (*decide.Decisions, error) {
 
 // readDecisions reads a document.
 func readDecisions(path string) (*decide.Decisions, error) {
-	b, err := readDocument(path)
+	b, err := files.ReadDocument(path)
 	if err != nil {
-		return nil, failure.Usagef("name a readable file", "decisions cannot be read: %s", plain(err))
+		return nil, failure.Usagef("name a readable file", "decisions cannot be read: %s", files.Plain(err))
 	}
 	d, err := decide.ParseDecisions(b)
 	if err != nil {

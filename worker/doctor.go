@@ -16,6 +16,7 @@ import (
 	"veil/pipeline"
 	"veil/pipeline/media"
 	"veil/worker/failure"
+	"veil/worker/files"
 	"veil/worker/text"
 )
 
@@ -148,10 +149,10 @@ func (h *health) scratch(a *app) {
 	dir, err := a.scratchFolder()
 	if err == nil {
 		h.Scratch = dir
-		err = makeScratch(dir)
+		err = files.MakeScratch(dir)
 	}
 	if err == nil {
-		err = checkFolder("temporary files", dir)
+		err = files.CheckFolder("temporary files", dir)
 	}
 	if err != nil {
 		f := failure.As(err)

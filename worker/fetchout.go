@@ -9,9 +9,8 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"veil/worker/failure"
+	"veil/worker/files"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -89,15 +88,15 @@ func fetchJob(ctx context.Context, s *service, state jobs.State, w wanted, at pl
 	for _, p := range list {
 		path := filepath.Join(at.dir, at.name+p.ending)
 		names = append(names, filepath.Base(path))
-		have, there, err := digest(ctx, path)
+		have, there, err := files.Digest(ctx, path)
 		if err != nil {
-			return nil, fmt.Errorf("look at %s: %w", base(path), plain(err))
+			return nil, fmt.Errorf("look at %s: %w", files.Base(path), files.Plain(err))
 		}
 		if there && have.SHA256 == p.sha256 {
 			continue
 		}
 		if there {
-			return nil, failure.Newf(failure.Exists, "choose another folder, or move it away", "%s is there and is something else", base(path))
+			return nil, failure.Newf(failure.Exists, "choose another folder, or move it away", "%s is there and is something else", files.Base(path))
 		}
 		fetched, err := fetchPart(ctx, s, p, at, path)
 		if err != nil {
@@ -110,7 +109,7 @@ func fetchJob(ctx context.Context, s *service, state jobs.State, w wanted, at pl
 			return nil, err
 		}
 	}
-	return names, syncFolder(at.dir)
+	return names, files.SyncFolder(at.dir)
 }
 
 // place is where a result goes.
@@ -151,9 +150,9 @@ type part struct {
 
 // fetchPart streams an object beside its final name. A run that was killed leaves it there for the next one to begin anew.
 func fetchPart(ctx context.Context, s *service, p piece, at place, path string) (_ *part, err error) {
-	f, err := os.OpenFile(partName(path), os.O_CREATE|os.O_RDWR, at.mode(p.secret))
+	f, err := os.OpenFile(files.PartName(path), os.O_CREATE|os.O_RDWR, at.mode(p.secret))
 	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", base(path), plain(err))
+		return nil, fmt.Errorf("write %s: %w", files.Base(path), files.Plain(err))
 	}
 	t := &part{f: f, path: path}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
@@ -168,38 +167,33 @@ func fetchPart(ctx context.Context, s *service, p piece, at place, path string) 
 		_ = f.Chmod(at.shared) // a network file system may know no modes
 	}
 	if err := f.Truncate(0); err != nil {
-		return nil, fmt.Errorf("write %s: %w", base(path), plain(err))
+		return nil, fmt.Errorf("write %s: %w", files.Base(path), files.Plain(err))
 	}
 	o, err := s.store.Fetch(ctx, p.key, f)
 	if err != nil {
-		return nil, failure.OfJob(base(path), err)
+		return nil, failure.OfJob(files.Base(path), err)
 	}
 	if o.SHA256 != p.sha256 {
-		return nil, failure.Coded(failure.WrongDigest, "the store gave back other bytes for "+base(path)+" than the record names")
+		return nil, failure.Coded(failure.WrongDigest, "the store gave back other bytes for "+files.Base(path)+" than the record names")
 	}
 	if err := f.Sync(); err != nil {
-		return nil, fmt.Errorf("write %s: %w", base(path), plain(err))
+		return nil, fmt.Errorf("write %s: %w", files.Base(path), files.Plain(err))
 	}
 	return t, nil
 }
 
-// partName is where a file lies before it is whole.
-func partName(path string) string {
-	return filepath.Join(filepath.Dir(path), ".veil-"+filepath.Base(path)+".part")
-}
-
 // publish gives the file its name, unless that is taken.
 func (t *part) publish() error {
-	err := renameNew(t.f.Name(), t.path)
+	err := files.RenameNew(t.f.Name(), t.path)
 	if err == nil {
 		err = t.f.Close()
 		t.f = nil
 		return err
 	}
 	if errors.Is(err, os.ErrExist) {
-		return failure.Newf(failure.Exists, "choose another folder, or move it away", "%s is there and is something else", base(t.path))
+		return failure.Newf(failure.Exists, "choose another folder, or move it away", "%s is there and is something else", files.Base(t.path))
 	}
-	return fmt.Errorf("write %s: %w", base(t.path), plain(err))
+	return fmt.Errorf("write %s: %w", files.Base(t.path), files.Plain(err))
 }
 
 // discard removes what has got no name.
@@ -209,33 +203,4 @@ func (t *part) discard() {
 		_ = t.f.Close()
 		t.f = nil
 	}
-}
-
-// renameNew renames without ever overwriting: by one call where the file system can, else after a look.
-func renameNew(from, to string) error {
-	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
-	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) {
-		if err != nil {
-			return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
-		}
-		return nil
-	}
-	if _, err := os.Lstat(to); err == nil {
-		return &os.LinkError{Op: "rename", Old: from, New: to, Err: os.ErrExist}
-	}
-	return os.Rename(from, to)
-}
-
-// syncFolder makes names last.
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync folder: %w", plain(err))
-	}
-	defer f.Close()
-	// Network file systems may not know it; the names are there all the same.
-	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
-		return fmt.Errorf("sync folder: %w", plain(err))
-	}
-	return nil
 }

@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"veil/pipeline"
 	"veil/worker/failure"
+	"veil/worker/files"
 	"veil/worker/jobs"
 	"veil/worker/text"
 )
@@ -37,7 +37,7 @@ func (c *getCmd) Run(ctx context.Context, a *app) (err error) {
 	if (len(c.ID) == 0) == (c.Case == "") {
 		return failure.Usagef("give ids, or --case", "it must be said which jobs: by id or by case")
 	}
-	if err := makeFolder(c.Out); err != nil {
+	if err := files.Make(c.Out); err != nil {
 		return err
 	}
 	s, err := c.connect(ctx, submitOptions())
@@ -107,14 +107,6 @@ func resultNames(states []jobs.State) map[string]string {
 		}
 	}
 	return names
-}
-
-// makeFolder makes a folder where there is none.
-func makeFolder(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return failure.Usagef("name a folder that can be written to", "output folder cannot be made: %s", plain(err))
-	}
-	return nil
 }
 
 // tellGotten prints the files, and ends with the worst code.

@@ -10,6 +10,7 @@ import (
 
 	"veil/pipeline"
 	"veil/pipeline/media"
+	"veil/worker/files"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -102,7 +103,7 @@ func handIn(ctx context.Context, s *service, c clipIn, events func(pipeline.Even
 func putClip(ctx context.Context, s *service, c clipIn, events func(pipeline.Event)) error {
 	f, err := os.Open(c.path)
 	if err != nil {
-		return fmt.Errorf("open clip: %w", plain(err))
+		return fmt.Errorf("open clip: %w", files.Plain(err))
 	}
 	defer f.Close()
 	r := &counted{r: f, total: c.size, events: events}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 
+	"veil/worker/files"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -60,7 +61,7 @@ func putBytes(ctx context.Context, s store.Store, key string, b []byte) (string,
 	sum := digestOf(b)
 	_, err := s.Put(ctx, key, bytes.NewReader(b), store.PutOptions{Size: int64(len(b)), SHA256: sum, ContentType: "application/json"})
 	if err != nil {
-		return "", fmt.Errorf("put %s: %w", base(key), err)
+		return "", fmt.Errorf("put %s: %w", files.Base(key), err)
 	}
 	return sum, nil
 }

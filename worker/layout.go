@@ -13,6 +13,7 @@ import (
 
 	"veil/pipeline"
 	"veil/worker/failure"
+	"veil/worker/files"
 )
 
 // videoExtensions are the names that a batch takes for videos inside a folder. It is wider than what can be read: a
@@ -53,19 +54,19 @@ func gather(inputs []string, out string) ([]source, error) {
 	for _, in := range inputs {
 		abs, err := filepath.Abs(in)
 		if err != nil {
-			return nil, failure.Usagef("give its whole path", "input cannot be found: %s", plain(err))
+			return nil, failure.Usagef("give its whole path", "input cannot be found: %s", files.Plain(err))
 		}
 		if seen[abs] {
 			continue
 		}
 		seen[abs] = true
-		if !isFolder(abs) {
+		if !files.IsFolder(abs) {
 			s := source{path: abs, label: filepath.Base(abs)}
-			s.err = checkInput(&s.path)
+			s.err = files.CheckInput(&s.path)
 			sources = append(sources, s)
 			continue
 		}
-		if same(abs, out) {
+		if files.Same(abs, out) {
 			return nil, failure.Usagef("choose another folder for the output", "output folder is the input folder")
 		}
 		prefix := ""
@@ -90,7 +91,7 @@ func walk(root, prefix, out string) []source {
 		}
 		s := source{path: path, label: filepath.Join(prefix, rel)}
 		if err != nil {
-			s.err = fmt.Errorf("look into folder: %w", plain(err))
+			s.err = fmt.Errorf("look into folder: %w", files.Plain(err))
 			sources = append(sources, s)
 			return fs.SkipDir
 		}
@@ -101,7 +102,7 @@ func walk(root, prefix, out string) []source {
 			return nil
 		}
 		if d.IsDir() {
-			if same(path, out) {
+			if files.Same(path, out) {
 				return fs.SkipDir
 			}
 			return nil
@@ -119,7 +120,7 @@ func classify(s source) source {
 	case errors.Is(err, os.ErrNotExist):
 		s.skip = "a link to nothing"
 	case err != nil:
-		s.err = fmt.Errorf("look at file: %w", plain(err))
+		s.err = fmt.Errorf("look at file: %w", files.Plain(err))
 	case info.IsDir():
 		s.skip = "a link to a folder"
 	case !slices.Contains(videoExtensions, strings.ToLower(filepath.Ext(s.path))):

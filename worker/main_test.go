@@ -19,6 +19,7 @@ import (
 	"veil/pipeline"
 	"veil/pipeline/decide"
 	"veil/pipeline/media"
+	"veil/worker/files"
 )
 
 // TestMain lets this binary be veil, and fakeveil: veil whose pipeline does what a clip's text says.
@@ -171,10 +172,10 @@ func fakeEngine() engine {
 		inner: fakeStages{},
 		sheets: sheets{
 			contact: func(_ context.Context, _ pipeline.Config, r pipeline.SheetRequest) error {
-				return copyFile(r.Plan, r.PNG)
+				return files.Copy(r.Plan, r.PNG)
 			},
 			people: func(_ context.Context, _ pipeline.Config, r pipeline.SheetRequest) error {
-				return copyFile(r.Plan, r.PNG)
+				return files.Copy(r.Plan, r.PNG)
 			},
 		},
 	}
@@ -194,18 +195,18 @@ func fakeRedact(ctx context.Context, s pipeline.Stages, r pipeline.Request, even
 	if err != nil {
 		return pipeline.Outcome{}, err
 	}
-	work, err := openScratch(r.Config.Scratch)
+	work, err := files.OpenScratch(r.Config.Scratch)
 	if err != nil {
 		return pipeline.Outcome{}, err
 	}
-	defer work.close()
-	if _, err := s.Analyze(ctx, pipeline.AnalyzeRequest{Config: r.Config, In: r.In, PlanOut: work.path("plan.json")}, events); err != nil {
+	defer work.Close()
+	if _, err := s.Analyze(ctx, pipeline.AnalyzeRequest{Config: r.Config, In: r.In, PlanOut: work.Path("plan.json")}, events); err != nil {
 		return pipeline.Outcome{}, err
 	}
-	if _, err := s.Render(ctx, pipeline.RenderRequest{Config: r.Config, In: r.In, Out: work.path("out.mp4")}, events); err != nil {
+	if _, err := s.Render(ctx, pipeline.RenderRequest{Config: r.Config, In: r.In, Out: work.Path("out.mp4")}, events); err != nil {
 		return pipeline.Outcome{}, err
 	}
-	res, err := s.Verify(ctx, pipeline.VerifyRequest{Config: r.Config, In: r.In, Out: work.path("out.mp4")}, events)
+	res, err := s.Verify(ctx, pipeline.VerifyRequest{Config: r.Config, In: r.In, Out: work.Path("out.mp4")}, events)
 	if err != nil {
 		return pipeline.Outcome{}, err
 	}
@@ -221,12 +222,12 @@ func fakeRedact(ctx context.Context, s pipeline.Stages, r pipeline.Request, even
 	}
 	out.Report = pipeline.Report{Schema: pipeline.ReportSchema, State: out.State, Source: src, Findings: res.Findings}
 	if out.Plan != "" {
-		if err := copyFile(work.path("plan.json"), out.Plan); err != nil {
+		if err := files.Copy(work.Path("plan.json"), out.Plan); err != nil {
 			return out, err
 		}
 	}
 	if out.Derivative != "" {
-		if err := copyFile(work.path("out.mp4"), out.Derivative); err != nil {
+		if err := files.Copy(work.Path("out.mp4"), out.Derivative); err != nil {
 			return out, err
 		}
 		out.Report.Derivative, err = pipeline.DigestFile(ctx, out.Derivative, nil)

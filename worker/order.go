@@ -10,6 +10,7 @@ import (
 
 	"veil/pipeline/decide"
 	"veil/worker/failure"
+	"veil/worker/files"
 	"veil/worker/jobs"
 )
 
@@ -70,9 +71,9 @@ func (f *orderFlags) template() (jobs.Job, error) {
 	if j.Policy != "" {
 		return j, failure.Usagef("give one of them", "--policy stands beside --policy-file")
 	}
-	b, err := readDocument(f.PolicyFile)
+	b, err := files.ReadDocument(f.PolicyFile)
 	if err != nil {
-		return j, failure.Usagef("name a readable file", "policy cannot be read: %s", plain(err))
+		return j, failure.Usagef("name a readable file", "policy cannot be read: %s", files.Plain(err))
 	}
 	if _, err := decide.ParsePolicy(b); err != nil {
 		return j, failure.Usagef("mend the policy; docs/policy.md tells its fields", "%s", err)

@@ -1,10 +1,9 @@
 package main
 
 import (
-	"os"
-
 	"veil/pipeline/decide"
 	"veil/worker/failure"
+	"veil/worker/files"
 )
 
 // policyFlags name a policy and change a copy of it.
@@ -75,31 +74,13 @@ func readPolicy(name string) (decide.Policy, error) {
 	case decide.Press, decide.Disclosure, decide.Court:
 		return decide.Shipped(name)
 	}
-	data, err := readDocument(name)
+	data, err := files.ReadDocument(name)
 	if err != nil {
-		return decide.Policy{}, failure.Usagef("name press, disclosure, court or a readable file", "policy %s cannot be read: %s", name, plain(err))
+		return decide.Policy{}, failure.Usagef("name press, disclosure, court or a readable file", "policy %s cannot be read: %s", name, files.Plain(err))
 	}
 	p, err := decide.ParsePolicy(data)
 	if err != nil {
 		return p, failure.Usagef("mend the policy; docs/policy.md tells its fields", "%s", err)
 	}
 	return p, nil
-}
-
-// maxDocument bounds what is read as a policy or as decisions, in bytes.
-const maxDocument = 16 << 20
-
-// readDocument reads a small regular file whole.
-func readDocument(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &os.PathError{Op: "read", Path: path, Err: errNotRegular}
-	}
-	if info.Size() > maxDocument {
-		return nil, &os.PathError{Op: "read", Path: path, Err: errTooLarge}
-	}
-	return os.ReadFile(path)
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"veil/pipeline"
+	"veil/worker/files"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -26,7 +27,7 @@ func (t *task) put(ctx context.Context) (r jobs.Result, err error) {
 			{pieceDerivative, store.DerivativeName(t.job.DerivativeName()), t.outcome.Derivative, "video/mp4"},
 			{"plan", store.PlanName, t.request.PlanOut, "application/json"},
 			{pieceReport, store.ReportName, t.request.ReportOut, "application/json"},
-			{pieceSheet, store.SheetName, t.scratch.path(store.SheetName), "image/png"},
+			{pieceSheet, store.SheetName, t.scratch.Path(store.SheetName), "image/png"},
 		}
 		var derivative store.Object
 		for i, p := range pieces {
@@ -69,7 +70,7 @@ func (t *task) putFile(ctx context.Context, name, path, kind string) (store.Obje
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return store.Object{}, fmt.Errorf("read %s: %w", name, plain(err))
+		return store.Object{}, fmt.Errorf("read %s: %w", name, files.Plain(err))
 	}
 	defer f.Close()
 	o, err := t.service.store.Put(ctx, t.prefix+name, f, store.PutOptions{Size: d.Bytes, SHA256: d.SHA256, ContentType: kind})

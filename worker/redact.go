@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 
 	"veil/pipeline"
 	"veil/worker/failure"
+	"veil/worker/files"
 	"veil/worker/text"
 )
 
@@ -51,16 +51,10 @@ func (c *redactCmd) Run(ctx context.Context, a *app) error {
 
 // many reports whether OUT is a folder: several inputs, a folder among them, or an OUT that is or says so.
 func (c *redactCmd) many() bool {
-	if len(c.In) > 1 || isFolder(c.Out) || strings.HasSuffix(c.Out, "/") {
+	if len(c.In) > 1 || files.IsFolder(c.Out) || strings.HasSuffix(c.Out, "/") {
 		return true
 	}
-	return isFolder(c.In[0])
-}
-
-// isFolder reports whether path is there and is a folder.
-func isFolder(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
+	return files.IsFolder(c.In[0])
 }
 
 // single checks the paths, redacts one clip and prints how it ended.
@@ -73,7 +67,7 @@ func (a *app) single(ctx context.Context, r pipeline.Request, p paths, progress 
 		return err
 	}
 	r.Config = config
-	m := newMeter(progress, a.err, base(p.in))
+	m := newMeter(progress, a.err, files.Base(p.in))
 	out, err := a.clip(ctx, r, p, m)
 	m.close()
 	if err != nil {
@@ -86,12 +80,12 @@ func (a *app) single(ctx context.Context, r pipeline.Request, p paths, progress 
 func (a *app) clip(ctx context.Context, r pipeline.Request, p paths, m meter) (out pipeline.Outcome, err error) {
 	r.In, r.Out, r.PlanOut, r.ReportOut = p.in, p.out, p.plan, p.report
 	if p.sheet != "" && r.PlanOut == "" {
-		s, err := openScratch(r.Config.Scratch)
+		s, err := files.OpenScratch(r.Config.Scratch)
 		if err != nil {
 			return out, err
 		}
-		defer s.close()
-		r.PlanOut = s.path("plan.json")
+		defer s.Close()
+		r.PlanOut = s.Path("plan.json")
 	}
 	out, err = a.engine.redact(ctx, a.engine.stages(a.CrashLog), r, m.event)
 	if err != nil {
@@ -110,7 +104,7 @@ func (a *app) clip(ctx context.Context, r pipeline.Request, p paths, m meter) (o
 	out.Plan = ""
 	if out.State == pipeline.Held {
 		out.Plan = pipeline.HeldPlanName(p.out)
-		return out, copyFile(plan, out.Plan)
+		return out, files.Copy(plan, out.Plan)
 	}
 	return out, nil
 }
@@ -136,7 +130,7 @@ func (a *app) printOutcome(p paths, out pipeline.Outcome) {
 	line := func(name, format string, args ...any) {
 		a.printf("  %-11s %s\n", name, text.Printable(fmt.Sprintf(format, args...)))
 	}
-	a.printf("%s: %s\n", text.Printable(base(p.in)), out.State)
+	a.printf("%s: %s\n", text.Printable(files.Base(p.in)), out.State)
 	if out.Derivative != "" {
 		line("derivative", "%s", out.Derivative)
 	}

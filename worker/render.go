@@ -6,6 +6,7 @@ import (
 
 	"veil/pipeline"
 	"veil/worker/failure"
+	"veil/worker/files"
 )
 
 // renderCmd is `veil render`.
@@ -22,7 +23,7 @@ type renderCmd struct {
 func (c *renderCmd) Run(ctx context.Context, a *app) error {
 	b, err := os.ReadFile(c.Plan)
 	if err != nil {
-		return failure.Usagef("name the file that `veil analyze` wrote", "plan cannot be read: %s", plain(err))
+		return failure.Usagef("name the file that `veil analyze` wrote", "plan cannot be read: %s", files.Plain(err))
 	}
 	decisions, err := c.decisions(b)
 	if err != nil {
@@ -31,7 +32,7 @@ func (c *renderCmd) Run(ctx context.Context, a *app) error {
 	p := paths{in: c.In, out: c.Out, plan: c.PlanOut, report: c.Report, sheet: c.ContactSheet}
 	plan := c.Plan
 	for _, out := range []string{c.Out, c.PlanOut, c.Report, c.ContactSheet} {
-		if out != "" && same(out, plan) {
+		if out != "" && files.Same(out, plan) {
 			return failure.Usagef("choose another name", "an output is the plan itself")
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"veil/pipeline"
 	"veil/pipeline/media"
+	"veil/worker/files"
 	"veil/worker/sandbox"
 )
 
@@ -102,12 +103,12 @@ func layOut(list []sandbox.Rule) (clear func(), err error) {
 		}
 		if err != nil {
 			clear()
-			return nil, fmt.Errorf("make output of a stage: %w", plain(err))
+			return nil, fmt.Errorf("make output of a stage: %w", files.Plain(err))
 		}
 		made = append(made, r.Path)
 		if err := f.Close(); err != nil {
 			clear()
-			return nil, fmt.Errorf("make output of a stage: %w", plain(err))
+			return nil, fmt.Errorf("make output of a stage: %w", files.Plain(err))
 		}
 	}
 	return clear, nil

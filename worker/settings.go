@@ -8,13 +8,13 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
-	"syscall"
 	"time"
 
 	"veil/models"
 	"veil/pipeline"
 	"veil/pipeline/media"
 	"veil/worker/failure"
+	"veil/worker/files"
 )
 
 // settings say where things lie and how much may be used. They change no pixel; what is covered and how the derivative
@@ -150,43 +150,13 @@ func (a *app) ready() (pipeline.Config, error) {
 	if err := checkModels(c.Models); err != nil {
 		return c, err
 	}
-	if err := makeScratch(c.Scratch); err != nil {
+	if err := files.MakeScratch(c.Scratch); err != nil {
 		return c, err
 	}
 	if err := pipeline.Sweep(c.Scratch); err != nil {
 		return c, failure.Newf(failure.Setup, "remove it by hand, or name another folder with --scratch", "what an earlier run left cannot be removed: %s", err)
 	}
 	return c, nil
-}
-
-// makeScratch makes the scratch root and refuses one that others could write to.
-func makeScratch(dir string) error {
-	remedy := "name a folder of your own with --scratch"
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return failure.Usagef(remedy, "scratch folder cannot be made: %s", plain(err))
-	}
-	info, err := os.Lstat(dir)
-	if err != nil {
-		return failure.Usagef(remedy, "scratch folder cannot be used: %s", plain(err))
-	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !info.IsDir() || !ok || int(stat.Uid) != os.Getuid() || info.Mode().Perm()&0o022 != 0 {
-		return failure.Usagef(remedy, "scratch folder %s is not a folder that you alone can write to", dir)
-	}
-	return nil
-}
-
-// plain drops operation and path from a file error.
-func plain(err error) error {
-	var p *os.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	var l *os.LinkError
-	if errors.As(err, &l) {
-		return l.Err
-	}
-	return err
 }
 
 // revision is set by the linker (-X main.revision=...).

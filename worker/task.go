@@ -10,6 +10,7 @@ import (
 	"veil/pipeline"
 	"veil/pipeline/decide"
 	"veil/pipeline/media"
+	"veil/worker/files"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -27,7 +28,7 @@ type task struct {
 	policy  decide.Policy
 	begun   time.Time
 
-	scratch *scratch
+	scratch *files.Scratch
 	share   *share // of the scratch space
 	source  store.Object
 	request pipeline.Request
@@ -54,7 +55,7 @@ func (w *worker) begin(ctx context.Context, a *jobs.Attempt) (*task, error) {
 	if t.record, err = putBytes(ctx, w.service.store, t.prefix+store.JobName, b); err != nil {
 		return nil, err
 	}
-	t.scratch, err = openScratch(w.config.Scratch)
+	t.scratch, err = files.OpenScratch(w.config.Scratch)
 	if err != nil {
 		return nil, noRoom(err)
 	}
@@ -64,7 +65,7 @@ func (w *worker) begin(ctx context.Context, a *jobs.Attempt) (*task, error) {
 // close removes the scratch folder; err comes first.
 func (t *task) close(err error) error {
 	t.share.end()
-	return errors.Join(err, t.scratch.close())
+	return errors.Join(err, t.scratch.Close())
 }
 
 // stage runs one step of our own with its log line and its progress.
@@ -92,19 +93,19 @@ func (t *task) fetch(ctx context.Context) error {
 		if t.source, err = t.service.source.Stat(ctx, s.Bucket, s.Key, s.Version); err != nil {
 			return &sourceError{err}
 		}
-		if t.share, err = t.room.take(t.scratch.dir, t.source.Size); err != nil {
+		if t.share, err = t.room.take(t.scratch.Dir, t.source.Size); err != nil {
 			return err
 		}
-		f, err := os.OpenFile(t.scratch.path("clip"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		f, err := os.OpenFile(t.scratch.Path("clip"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if err != nil {
-			return fmt.Errorf("make copy of clip: %w", noRoom(plain(err)))
+			return fmt.Errorf("make copy of clip: %w", noRoom(files.Plain(err)))
 		}
 		w := &toScratch{to: f, total: t.source.Size, told: func(percent int) { t.attempt.Progress("fetch", percent) }}
 		found := t.source
 		t.source, err = t.service.source.Fetch(ctx, s.Bucket, s.Key, s.Version, w)
-		err = errors.Join(err, noRoom(plain(f.Close())))
+		err = errors.Join(err, noRoom(files.Plain(f.Close())))
 		if w.err != nil {
-			return fmt.Errorf("copy clip: %w", noRoom(plain(w.err)))
+			return fmt.Errorf("copy clip: %w", noRoom(files.Plain(w.err)))
 		}
 		if err != nil {
 			return &sourceError{err}
@@ -148,16 +149,16 @@ func (t *task) checkDigest() error {
 
 // earlierPlan fetches what an earlier attempt left: the plan that a person decided about, or the first pass.
 func (t *task) earlierPlan(ctx context.Context) error {
-	t.request = pipeline.Request{Config: t.config, In: t.scratch.path("clip"), Out: t.scratch.path("derivative.mp4"), Policy: t.policy,
-		OnHold: "keep", PlanOut: t.scratch.path("plan.json"), ReportOut: t.scratch.path("report.json"), Planned: t.keepDraft}
-	t.request.Config.Scratch = t.scratch.path("stages") // its lock must not be the folder's own
+	t.request = pipeline.Request{Config: t.config, In: t.scratch.Path("clip"), Out: t.scratch.Path("derivative.mp4"), Policy: t.policy,
+		OnHold: "keep", PlanOut: t.scratch.Path("plan.json"), ReportOut: t.scratch.Path("report.json"), Planned: t.keepDraft}
+	t.request.Config.Scratch = t.scratch.Path("stages") // its lock must not be the folder's own
 	p := t.state.Plan
 	if len(t.job.Decisions) > 0 {
 		d, err := decide.ParseDecisions(t.job.Decisions)
 		if err != nil {
 			return fmt.Errorf("%w: %w", pipeline.ErrUsage, err)
 		}
-		t.request.Decisions, t.request.Plan = &d, t.scratch.path("decided.json")
+		t.request.Decisions, t.request.Plan = &d, t.scratch.Path("decided.json")
 		if p == nil {
 			return errNoPlan
 		}
@@ -166,7 +167,7 @@ func (t *task) earlierPlan(ctx context.Context) error {
 	if p == nil {
 		return nil
 	}
-	draft := t.scratch.path("draft")
+	draft := t.scratch.Path("draft")
 	switch err := t.fetchPlan(ctx, draftName, draft); {
 	case err == nil:
 		t.request.Draft = draft
@@ -181,10 +182,10 @@ func (t *task) fetchPlan(ctx context.Context, name, path string) error {
 	p := t.state.Plan
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("make copy of plan: %w", noRoom(plain(err)))
+		return fmt.Errorf("make copy of plan: %w", noRoom(files.Plain(err)))
 	}
 	o, err := t.service.store.Fetch(ctx, store.AttemptPrefix(t.job.ID, p.Generation, p.Epoch)+name, f)
-	if err = errors.Join(err, noRoom(plain(f.Close()))); err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err = errors.Join(err, noRoom(files.Plain(f.Close()))); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("fetch plan: %w", err)
 	}
 	if err != nil || o.SHA256 != p.SHA256 {
@@ -233,7 +234,7 @@ func (t *task) redact(ctx context.Context) error {
 func (t *task) draw(ctx context.Context) error {
 	return t.stage("sheet", func() error {
 		return t.engine.sheets.contact(ctx, t.request.Config, pipeline.SheetRequest{
-			In: t.request.In, Out: t.outcome.Derivative, Plan: t.request.PlanOut, PNG: t.scratch.path(store.SheetName)})
+			In: t.request.In, Out: t.outcome.Derivative, Plan: t.request.PlanOut, PNG: t.scratch.Path(store.SheetName)})
 	})
 }
 

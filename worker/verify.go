@@ -8,6 +8,7 @@ import (
 	"veil/pipeline"
 	"veil/pipeline/decide"
 	"veil/worker/failure"
+	"veil/worker/files"
 	"veil/worker/text"
 )
 
@@ -22,7 +23,7 @@ type verifyCmd struct {
 // Run checks the derivative: a failed check ends with exit 4, a face outside every mask with exit 3.
 func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	for _, path := range []*string{&c.Out, &c.Original, &c.Plan} {
-		if err := checkInput(path); err != nil {
+		if err := files.CheckInput(path); err != nil {
 			return failure.About(*path, err)
 		}
 	}
@@ -30,7 +31,7 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	m := newMeter(c.Progress, a.err, base(c.Out))
+	m := newMeter(c.Progress, a.err, files.Base(c.Out))
 	defer m.close()
 	if err := c.belongs(ctx, m); err != nil {
 		return failure.About(c.Original, err)
@@ -54,7 +55,7 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 func (c *verifyCmd) belongs(ctx context.Context, m meter) error {
 	b, err := os.ReadFile(c.Plan)
 	if err != nil {
-		return failure.Usagef("check the file's owner and mode", "plan cannot be read: %s", plain(err))
+		return failure.Usagef("check the file's owner and mode", "plan cannot be read: %s", files.Plain(err))
 	}
 	plan, err := decide.ParsePlan(b)
 	if err != nil {
@@ -89,7 +90,7 @@ func verdict(r pipeline.VerifyResult) int {
 // printChecks is the result for people.
 func (a *app) printChecks(out string, r pipeline.VerifyResult) {
 	words := map[int]string{pipeline.ExitReleased: "passed", pipeline.ExitHeld: "passed, with findings", pipeline.ExitVerify: "failed"}
-	a.printf("%s: %s\n", text.Printable(base(out)), words[verdict(r)])
+	a.printf("%s: %s\n", text.Printable(files.Base(out)), words[verdict(r)])
 	for _, k := range r.Checks {
 		a.printf("  %-9s %s: %s\n", text.Printable(k.Result), text.Printable(strings.ReplaceAll(k.Name, "_", " ")), text.Printable(k.Text))
 	}

@@ -10,6 +10,7 @@ import (
 
 	"veil/pipeline/media"
 	"veil/worker/failure"
+	"veil/worker/files"
 	"veil/worker/jobs"
 )
 
@@ -45,7 +46,7 @@ const oldEvery = 4
 func newWatcher(a *app, s *service, box inbox, out string) (*watcher, error) {
 	info, err := os.Stat(out)
 	if err != nil {
-		return nil, failure.Usagef("name a folder that is there", "folder cannot be read: %s", plain(err))
+		return nil, failure.Usagef("name a folder that is there", "folder cannot be read: %s", files.Plain(err))
 	}
 	ts, err := openTickets(filepath.Join(out, watchFolder))
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"veil/worker/failure"
+	"veil/worker/files"
 	"veil/worker/jobs"
 )
 
@@ -98,17 +99,17 @@ func (c *watchCmd) inbox(s *service) (inbox, string, time.Duration, error) {
 		if prefix != "" && !strings.HasSuffix(prefix, "/") {
 			prefix += "/"
 		}
-		if err := makeFolder(c.Out); err != nil {
+		if err := files.Make(c.Out); err != nil {
 			return nil, "", 0, err
 		}
 		out, err := filepath.Abs(c.Out)
 		return &bucketInbox{s: s, bucket: bucket, prefix: prefix}, out, bucketEvery, err
 	}
 	dir, err := filepath.Abs(c.Where)
-	if err != nil || !isFolder(dir) {
+	if err != nil || !files.IsFolder(dir) {
 		return nil, "", 0, failure.Usagef("name a folder that is there", "there is no such folder to watch")
 	}
-	if c.Out != "" && !same(c.Out, dir) {
+	if c.Out != "" && !files.Same(c.Out, dir) {
 		return nil, "", 0, failure.Usagef("leave -o out", "results of a folder go into the folder itself, so that no clip crosses file systems")
 	}
 	return &folderInbox{dir: dir}, dir, folderEvery, nil
@@ -120,9 +121,9 @@ const watchFolder = ".veil/watch"
 // lockOut keeps a second watcher away, which would move the first one's files.
 func lockOut(out string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Join(out, watchFolder), 0o700); err != nil {
-		return nil, failure.Usagef("name a folder that can be written to", "folder cannot be written to: %s", plain(err))
+		return nil, failure.Usagef("name a folder that can be written to", "folder cannot be written to: %s", files.Plain(err))
 	}
-	lock, err := lockFile(filepath.Join(out, watchFolder, "lock"), syscall.LOCK_EX|syscall.LOCK_NB)
+	lock, err := files.Lock(filepath.Join(out, watchFolder, "lock"), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err != nil {
 		return nil, failure.Newf(failure.Busy, "stop one of them", "another veil watches this folder")
 	}

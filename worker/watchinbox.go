@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"veil/worker/files"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -50,7 +51,7 @@ func (b *folderInbox) scan(ctx context.Context) (clips []found, others int, err 
 		}
 		if err != nil {
 			if path == b.dir {
-				return fmt.Errorf("look into folder: %w", plain(err))
+				return fmt.Errorf("look into folder: %w", files.Plain(err))
 			}
 			return nil // gone meanwhile, or not for us: the next look tells
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"veil/worker/failure"
+	"veil/worker/files"
 	"veil/worker/jobs"
 )
 
@@ -132,9 +133,9 @@ func (w *watcher) bring(ctx context.Context, t *ticket, state jobs.State) error 
 func (w *watcher) removeFiles(t *ticket) error {
 	for _, f := range t.Files {
 		full := filepath.Join(w.out, filepath.FromSlash(f))
-		for _, file := range []string{full, partName(full)} {
+		for _, file := range []string{full, files.PartName(full)} {
 			if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
-				return fmt.Errorf("remove earlier answer: %w", plain(err))
+				return fmt.Errorf("remove earlier answer: %w", files.Plain(err))
 			}
 		}
 	}
@@ -181,7 +182,7 @@ func (w *watcher) taken(t *ticket) bool {
 func (w *watcher) fetch(ctx context.Context, t *ticket, state jobs.State, box string) ([]string, error) {
 	full := w.path(box, t.Target)
 	if err := os.MkdirAll(filepath.Dir(full), w.mode); err != nil {
-		return nil, fmt.Errorf("make folder: %w", plain(err))
+		return nil, fmt.Errorf("make folder: %w", files.Plain(err))
 	}
 	if box == boxFailed {
 		return nil, nil
@@ -223,8 +224,8 @@ func (w *watcher) move(t *ticket, box string) error {
 	if now, ok := lookFile(from, t.Name); !ok || now != t.seen() || from == to {
 		return nil
 	}
-	if err := renameNew(from, to); err != nil {
-		return fmt.Errorf("move clip: %w", plain(err))
+	if err := files.RenameNew(from, to); err != nil {
+		return fmt.Errorf("move clip: %w", files.Plain(err))
 	}
-	return errors.Join(syncFolder(filepath.Dir(from)), syncFolder(filepath.Dir(to)))
+	return errors.Join(files.SyncFolder(filepath.Dir(from)), files.SyncFolder(filepath.Dir(to)))
 }

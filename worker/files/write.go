@@ -1,0 +1,99 @@
+// Package files handles the files of this machine: it writes them whole or not at all, locks them, makes scratch folders that
+// die with their process, and says before any work whether an input can be read and an output be placed. It holds files open
+// only for its caller, who closes what it is given.
+package files
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"veil/worker/failure"
+)
+
+// PartName is where a file lies before it is whole.
+func PartName(path string) string {
+	return filepath.Join(filepath.Dir(path), ".veil-"+filepath.Base(path)+".part")
+}
+
+// RenameNew renames without ever overwriting: by one call where the file system can, else after a look.
+func RenameNew(from, to string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) {
+		if err != nil {
+			return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+		}
+		return nil
+	}
+	if _, err := os.Lstat(to); err == nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: os.ErrExist}
+	}
+	return os.Rename(from, to)
+}
+
+// SyncFolder makes names last.
+func SyncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync folder: %w", Plain(err))
+	}
+	defer f.Close()
+	// Network file systems may not know it; the names are there all the same.
+	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
+		return fmt.Errorf("sync folder: %w", Plain(err))
+	}
+	return nil
+}
+
+// Write writes b whole or not at all: synced under temp, which lies in the same file system, then renamed.
+func Write(temp, path string, b []byte) error {
+	f, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", Base(path), Plain(err))
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", Base(path), Plain(err)), os.Remove(temp))
+	}
+	return nil
+}
+
+// TempBeside is a hidden name in the folder of path that nothing else uses.
+func TempBeside(path string) string {
+	return filepath.Join(filepath.Dir(path), ".veil-"+rand.Text()[:12])
+}
+
+// Copy copies a small file whole or not at all.
+func Copy(from, to string) error {
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", Base(from), Plain(err))
+	}
+	return Write(TempBeside(to), to, b)
+}
+
+// WriteJSON writes v, indented, whole or not at all.
+func WriteJSON(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", Base(path), err)
+	}
+	return Write(path+".tmp", path, append(b, '\n'))
+}
+
+// Make makes a folder where there is none.
+func Make(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return failure.Usagef("name a folder that can be written to", "output folder cannot be made: %s", Plain(err))
+	}
+	return nil
+}
