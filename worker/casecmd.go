@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/files"
 	"veil/worker/jobs"
@@ -22,7 +23,7 @@ import (
 // caseCmd is `veil case`.
 type caseCmd struct {
 	Case string `arg:"" help:"The case reference."`
-	serviceFlags
+	connect.Flags
 	Out string `short:"o" required:"" placeholder:"FOLDER" help:"Where index.html and cases.csv go. They name the case: restricted."`
 }
 
@@ -65,11 +66,11 @@ type caseRow struct {
 
 // Run writes the page of a case.
 func (c *caseCmd) Run(ctx context.Context, a *app) (err error) {
-	s, err := c.connect(ctx, submitOptions())
+	s, err := c.Connect(ctx, submitOptions())
 	if err != nil {
 		return err
 	}
-	defer closing(s, &err)
+	defer connect.Closing(s, &err)
 	v, err := gatherCase(ctx, s, c.Case)
 	if err != nil {
 		return failure.OfJob("", err)
@@ -103,10 +104,10 @@ func (c *caseCmd) Run(ctx context.Context, a *app) (err error) {
 }
 
 // gatherCase gathers a case.
-func gatherCase(ctx context.Context, s *service, name string) (caseView, error) {
+func gatherCase(ctx context.Context, s *connect.Service, name string) (caseView, error) {
 	v := caseView{Case: name, Time: time.Now().Local().Format("2006-01-02 15:04 MST")}
 	var all, mine []jobs.State
-	err := s.queue.States(ctx, func(st jobs.State) bool {
+	err := s.Queue.States(ctx, func(st jobs.State) bool {
 		if caseOf(st) == name {
 			mine = append(mine, st)
 		}
@@ -156,7 +157,7 @@ func caseRowOf(st jobs.State) (caseRow, error) {
 	}
 	r := caseRow{ID: st.ID, Clip: "s3://" + j.Source.Bucket + "/" + j.Source.Key, Phase: st.Phase, Since: st.Updated.Local().Format("2006-01-02 15:04"),
 		Submitted: st.Submitted.Local().Format("2006-01-02 15:04"), Requester: j.Requester, Purpose: j.Purpose}
-	if j.Source.Bucket == incomingBucket {
+	if j.Source.Bucket == connect.IncomingBucket {
 		r.Clip = "handed in as a file, SHA-256 " + j.Source.SHA256
 	}
 	if st.Phase.Final() && st.Phase != jobs.Released {

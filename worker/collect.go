@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"veil/pipeline"
+	"veil/worker/connect"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -54,7 +55,7 @@ func (d *daemon) collectOnce(ctx context.Context) error {
 			continue
 		}
 		// The record is read after the list was: what it does not name now, no attempt that lies there can win any more.
-		s, err := d.service.queue.State(ctx, a.id)
+		s, err := d.service.Queue.State(ctx, a.id)
 		if errors.Is(err, jobs.ErrNotFound) {
 			continue
 		}
@@ -79,7 +80,7 @@ func (d *daemon) collectOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	uploads, err := d.service.store.AbortUploads(ctx, "", before)
+	uploads, err := d.service.Store.AbortUploads(ctx, "", before)
 	if err != nil {
 		return fmt.Errorf("end open uploads: %w", err)
 	}
@@ -99,10 +100,10 @@ type attemptFiles struct {
 
 // listAttempts lists what attempts have put, and of each job that something lies of, when its record was last copied (zero:
 // never).
-func listAttempts(ctx context.Context, s *service) ([]attemptFiles, map[string]time.Time, error) {
+func listAttempts(ctx context.Context, s *connect.Service) ([]attemptFiles, map[string]time.Time, error) {
 	var all []attemptFiles
 	kept := map[string]time.Time{}
-	for o, err := range s.store.List(ctx, store.Restricted) {
+	for o, err := range s.Store.List(ctx, store.Restricted) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("list attempts: %w", err)
 		}
@@ -160,18 +161,18 @@ func outlived(a attemptFiles, s jobs.State) bool {
 }
 
 // trim removes from an attempt's prefix all but its job and its first pass, the manifest first.
-func trim(ctx context.Context, s *service, prefix string) error {
-	if err := s.store.Remove(ctx, prefix+store.ManifestName); err != nil {
+func trim(ctx context.Context, s *connect.Service, prefix string) error {
+	if err := s.Store.Remove(ctx, prefix+store.ManifestName); err != nil {
 		return fmt.Errorf("remove what was outlived: %w", err)
 	}
-	for o, err := range s.store.List(ctx, prefix) {
+	for o, err := range s.Store.List(ctx, prefix) {
 		if err != nil {
 			return fmt.Errorf("remove what was outlived: %w", err)
 		}
 		if name := strings.TrimPrefix(o.Key, prefix); name == draftName || name == store.JobName {
 			continue
 		}
-		if err := s.store.Remove(ctx, o.Key); err != nil {
+		if err := s.Store.Remove(ctx, o.Key); err != nil {
 			return fmt.Errorf("remove what was outlived: %w", err)
 		}
 	}
@@ -181,7 +182,7 @@ func trim(ctx context.Context, s *service, prefix string) error {
 // collectReleases empties what was withdrawn and came to lie there again, or was never emptied.
 func (d *daemon) collectReleases(ctx context.Context) (n int, err error) {
 	seen := map[string]bool{}
-	for o, err := range d.service.store.List(ctx, store.Release) {
+	for o, err := range d.service.Store.List(ctx, store.Release) {
 		if err != nil {
 			return n, fmt.Errorf("list releases: %w", err)
 		}
@@ -195,7 +196,7 @@ func (d *daemon) collectReleases(ctx context.Context) (n int, err error) {
 			continue
 		}
 		seen[at] = true
-		s, err := d.service.queue.State(ctx, parts[0])
+		s, err := d.service.Queue.State(ctx, parts[0])
 		if errors.Is(err, jobs.ErrNotFound) {
 			continue
 		}
@@ -217,7 +218,7 @@ func (d *daemon) collectReleases(ctx context.Context) (n int, err error) {
 // keepMissing copies the records of answered jobs that changed after their last copy: whoever changed them may have died.
 func (d *daemon) keepMissing(ctx context.Context, kept map[string]time.Time) error {
 	var missing []string
-	err := d.service.queue.States(ctx, func(s jobs.State) bool {
+	err := d.service.Queue.States(ctx, func(s jobs.State) bool {
 		if at, ok := kept[s.ID]; s.Phase.Final() && (!ok || at.Before(s.Updated)) {
 			missing = append(missing, s.ID)
 		}

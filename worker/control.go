@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
 )
@@ -10,37 +11,37 @@ import (
 // cancelCmd is `veil cancel`.
 type cancelCmd struct {
 	ID []string `arg:"" help:"Jobs that nobody needs any more: waiting, running or held."`
-	serviceFlags
+	connect.Flags
 }
 
 // Run cancels the jobs.
 func (c *cancelCmd) Run(ctx context.Context, a *app) error {
-	return eachJob(ctx, &c.serviceFlags, a, c.ID, func(s *service, id string) (jobs.State, error) {
-		return kept(ctx, s, id)(s.queue.Cancel(ctx, id))
+	return eachJob(ctx, &c.Flags, a, c.ID, func(s *connect.Service, id string) (jobs.State, error) {
+		return kept(ctx, s, id)(s.Queue.Cancel(ctx, id))
 	})
 }
 
 // retryCmd is `veil retry`.
 type retryCmd struct {
 	ID []string `arg:"" help:"Jobs that failed, were cancelled or withdrawn."`
-	serviceFlags
+	connect.Flags
 	Fresh bool `help:"Look at the clip again instead of going on from the stored plan."`
 }
 
 // Run begins the next generation of the jobs.
 func (c *retryCmd) Run(ctx context.Context, a *app) error {
-	return eachJob(ctx, &c.serviceFlags, a, c.ID, func(s *service, id string) (jobs.State, error) {
-		return kept(ctx, s, id)(s.queue.Retry(ctx, id, jobs.RetryOptions{Fresh: c.Fresh}))
+	return eachJob(ctx, &c.Flags, a, c.ID, func(s *connect.Service, id string) (jobs.State, error) {
+		return kept(ctx, s, id)(s.Queue.Retry(ctx, id, jobs.RetryOptions{Fresh: c.Fresh}))
 	})
 }
 
 // eachJob does one thing to several jobs; one that it cannot be done to stops no other.
-func eachJob(ctx context.Context, f *serviceFlags, a *app, ids []string, do func(*service, string) (jobs.State, error)) (err error) {
-	s, err := f.connect(ctx, submitOptions())
+func eachJob(ctx context.Context, f *connect.Flags, a *app, ids []string, do func(*connect.Service, string) (jobs.State, error)) (err error) {
+	s, err := f.Connect(ctx, submitOptions())
 	if err != nil {
 		return err
 	}
-	defer closing(s, &err)
+	defer connect.Closing(s, &err)
 	if len(ids) == 1 {
 		state, err := do(s, ids[0])
 		if err != nil {
@@ -67,7 +68,7 @@ func refused(id string, err error) submitted {
 }
 
 // kept copies a record that was changed for good into the store.
-func kept(ctx context.Context, s *service, id string) func(jobs.State, error) (jobs.State, error) {
+func kept(ctx context.Context, s *connect.Service, id string) func(jobs.State, error) (jobs.State, error) {
 	return func(state jobs.State, err error) (jobs.State, error) {
 		if err == nil {
 			err = keepState(ctx, s, id)

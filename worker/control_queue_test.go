@@ -71,7 +71,7 @@ func TestRequeueFromTheDeadLetters(t *testing.T) {
 	if s.Generation != 2 {
 		t.Errorf("generation is %d", s.Generation)
 	}
-	if err := h.s.store.Remove(t.Context(), key); err != nil {
+	if err := h.s.Store.Remove(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
 	h.want(0, "retry", id, "--fresh")
@@ -121,7 +121,7 @@ func TestDecideOnAHeldJob(t *testing.T) {
 	third := h.bring(jobs.Held, "hold once more")
 	r := h.phase(third, jobs.Held).Result
 	key := store.AttemptPrefix(third, r.Generation, r.Epoch) + store.PlanName
-	if _, err := putBytes(t.Context(), h.s.store, key, append(somePlan(t), ' ')); err != nil {
+	if _, err := putBytes(t.Context(), h.s.Store, key, append(somePlan(t), ' ')); err != nil {
 		t.Fatal(err)
 	}
 	h.want(4, "decide", third, "--dismiss", "F1", "--reason", "r", "--by", "b")
@@ -141,17 +141,17 @@ func TestWithdrawEmptiesTheRelease(t *testing.T) {
 	if keys := h.keys(store.Release); len(keys) != 0 {
 		t.Errorf("the release holds %v", keys)
 	}
-	b, _, err := h.s.store.Read(t.Context(), withdrawalKey(id, 1), 1<<20)
+	b, _, err := h.s.Store.Read(t.Context(), withdrawalKey(id, 1), 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
 	contains(t, string(b), `"reason":"a <face> was left"`, `"by":"A. Officer"`, h.phase(id, jobs.Withdrawn).Result.Envelope)
 	restricted := store.AttemptPrefix(id, 1, 1) + store.ManifestName
-	if _, err := h.s.store.Stat(t.Context(), restricted); err != nil {
+	if _, err := h.s.Store.Stat(t.Context(), restricted); err != nil {
 		t.Errorf("the signed manifest is gone: %v", err)
 	}
 	h.want(0, "withdraw", id, "--reason", "again", "--by", "B")
-	if again, _, _ := h.s.store.Read(t.Context(), withdrawalKey(id, 1), 1<<20); string(again) != string(b) {
+	if again, _, _ := h.s.Store.Read(t.Context(), withdrawalKey(id, 1), 1<<20); string(again) != string(b) {
 		t.Errorf("the first word did not stand: %s", again)
 	}
 	contains(t, h.want(1, "get", id, "-o", t.TempDir()), "withdrawn")
@@ -229,7 +229,7 @@ func TestGetRefusesAWrongDigest(t *testing.T) {
 	for _, name := range []string{"take.mp4", store.ReportName, store.ManifestName} {
 		id := h.submit("ok "+name, "--name", "take")
 		h.phase(id, jobs.Released)
-		if _, err := putBytes(t.Context(), h.s.store, store.ReleasePrefix(id, 1)+name, []byte("something else")); err != nil {
+		if _, err := putBytes(t.Context(), h.s.Store, store.ReleasePrefix(id, 1)+name, []byte("something else")); err != nil {
 			t.Fatal(err)
 		}
 		dir := t.TempDir()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"veil/pipeline"
+	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
@@ -45,19 +46,19 @@ func init() {
 
 func testWorker(spec []string) int {
 	e := engineOf(&shopStages{note: func(stage, _ string) { dieAt("stage " + stage) }})
-	c := workerCmd{serviceFlags: serviceFlags{Nats: spec[0], Store: spec[1], SourceDir: spec[2], Encryption: string(store.Declared)},
+	c := workerCmd{Flags: connect.Flags{Nats: spec[0], Store: spec[1], SourceDir: spec[2], Encryption: string(store.Declared)},
 		workerFlags: workerFlags{Slots: 1, Grace: time.Second, MaxFailures: 3, MaxDeaths: 10, allowFlags: allowFlags{Sources: []string{"cam"}}}}
 	set, err := c.policySet()
 	if err != nil {
 		return 2
 	}
-	s, err := c.connect(context.Background(), jobs.Options{Validator: c.validator(set), Classify: causeFor, CheckEvery: 100 * time.Millisecond,
+	s, err := c.Connect(context.Background(), jobs.Options{Validator: c.validator(set), Classify: causeFor, CheckEvery: 100 * time.Millisecond,
 		PollEvery: 100 * time.Millisecond, FinalLimit: shopAckWait / 2})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	s.store = mortal{s.store}
+	s.Store = mortal{s.Store}
 	w := &worker{engine: e, config: pipeline.Config{Scratch: spec[3]}, policies: set, room: newRoom(spec[3], 0), meters: newMeters(),
 		service: s, log: newLog(&app{streams: streams{err: io.Discard}})}
 	if c.daemon(w, nil).run(context.Background(), context.Background()) != nil {
@@ -193,7 +194,7 @@ func TestStoreThatIsAwayCountsAsNoFailure(t *testing.T) {
 		s := newShop(t)
 		s.hand("waits", "ok")
 		d := s.daemonOf(s.flags())
-		d.service.store = failing{d.service.store, "/plan.json", fmt.Errorf("put: %w", away)}
+		d.service.Store = failing{d.service.Store, "/plan.json", fmt.Errorf("put: %w", away)}
 		s.work(d)
 		state := s.until("waits", func(st jobs.State) bool { return st.Phase == jobs.Queued && st.Code != "" })
 		if state.Failures != 0 || !slices.Contains([]string{failure.Store, "no_space", failure.StoreAccess}, state.Code) {
@@ -223,9 +224,9 @@ func TestSleeperDoesNotBringBackAWithdrawnRelease(t *testing.T) {
 	s := newShop(t)
 	s.hand("sleeper", "ok")
 	d := s.daemonOf(s.flags())
-	d.service.store = sleeping{d.service.store, func() {
+	d.service.Store = sleeping{d.service.Store, func() {
 		ctx := context.Background()
-		state, err := s.s.queue.State(ctx, "sleeper")
+		state, err := s.s.Queue.State(ctx, "sleeper")
 		if err != nil || state.Phase != jobs.Committing {
 			t.Errorf("%+v %v", state, err)
 		}

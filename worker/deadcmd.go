@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/text"
@@ -19,16 +20,16 @@ type deadCmd struct {
 	Drop    deadDropCmd    `cmd:"" help:"Take letters away; the jobs stay failed."`
 }
 
-type deadListCmd struct{ serviceFlags }
+type deadListCmd struct{ connect.Flags }
 
 // Run lists the letters.
 func (c *deadListCmd) Run(ctx context.Context, a *app) (err error) {
-	s, err := c.connect(ctx, submitOptions())
+	s, err := c.Connect(ctx, submitOptions())
 	if err != nil {
 		return err
 	}
-	defer closing(s, &err)
-	letters, err := s.queue.DeadLetters(ctx)
+	defer connect.Closing(s, &err)
+	letters, err := s.Queue.DeadLetters(ctx)
 	if err != nil {
 		return failure.OfJob("", err)
 	}
@@ -58,21 +59,21 @@ func remedyOf(d jobs.DeadLetter) string {
 
 type deadShowCmd struct {
 	ID string `arg:"" help:"The job."`
-	serviceFlags
+	connect.Flags
 }
 
 // Run shows a letter with the record's detail, which may name the clip.
 func (c *deadShowCmd) Run(ctx context.Context, a *app) (err error) {
-	s, err := c.connect(ctx, submitOptions())
+	s, err := c.Connect(ctx, submitOptions())
 	if err != nil {
 		return err
 	}
-	defer closing(s, &err)
-	d, err := s.queue.DeadLetter(ctx, c.ID)
+	defer connect.Closing(s, &err)
+	d, err := s.Queue.DeadLetter(ctx, c.ID)
 	if err != nil {
 		return failure.OfJob(c.ID, err)
 	}
-	state, _ := s.queue.State(ctx, c.ID) // a letter without a record has nothing more to tell
+	state, _ := s.Queue.State(ctx, c.ID) // a letter without a record has nothing more to tell
 	if a.JSON {
 		return a.printJSON(map[string]any{"letter": d, "detail": state.Detail})
 	}
@@ -98,25 +99,25 @@ func (a *app) liner() func(name, format string, args ...any) {
 
 type deadRequeueCmd struct {
 	ID []string `arg:"" help:"The jobs."`
-	serviceFlags
+	connect.Flags
 }
 
 // Run tries the jobs again.
 func (c *deadRequeueCmd) Run(ctx context.Context, a *app) error {
-	return eachJob(ctx, &c.serviceFlags, a, c.ID, func(s *service, id string) (jobs.State, error) {
-		return kept(ctx, s, id)(s.queue.Requeue(ctx, id))
+	return eachJob(ctx, &c.Flags, a, c.ID, func(s *connect.Service, id string) (jobs.State, error) {
+		return kept(ctx, s, id)(s.Queue.Requeue(ctx, id))
 	})
 }
 
 type deadDropCmd struct {
 	ID []string `arg:"" help:"The jobs; ~ is the letter of messages that were none."`
-	serviceFlags
+	connect.Flags
 }
 
 // Run takes the letters away.
 func (c *deadDropCmd) Run(ctx context.Context, a *app) error {
-	return eachJob(ctx, &c.serviceFlags, a, c.ID, func(s *service, id string) (jobs.State, error) {
-		if err := s.queue.Drop(ctx, id); err != nil {
+	return eachJob(ctx, &c.Flags, a, c.ID, func(s *connect.Service, id string) (jobs.State, error) {
+		if err := s.Queue.Drop(ctx, id); err != nil {
 			return jobs.State{}, err
 		}
 		return jobs.State{ID: id, Phase: jobs.Failed}, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"veil/pipeline/decide"
+	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
@@ -13,7 +14,7 @@ import (
 // decideCmd is `veil decide`.
 type decideCmd struct {
 	ID string `arg:"" help:"A held job."`
-	serviceFlags
+	connect.Flags
 	decisionFlags
 	Wait bool `help:"Wait for the answer; the exit code tells it."`
 }
@@ -23,12 +24,12 @@ const maxPlan = 1 << 30
 
 // Run has a held clip rendered again by what a person decided, without looking for faces anew.
 func (c *decideCmd) Run(ctx context.Context, a *app) (err error) {
-	s, err := c.connect(ctx, submitOptions())
+	s, err := c.Connect(ctx, submitOptions())
 	if err != nil {
 		return err
 	}
-	defer closing(s, &err)
-	state, err := s.queue.State(ctx, c.ID)
+	defer connect.Closing(s, &err)
+	state, err := s.Queue.State(ctx, c.ID)
 	if err != nil {
 		return failure.OfJob(c.ID, err)
 	}
@@ -40,7 +41,7 @@ func (c *decideCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	state, err = s.queue.Retry(ctx, c.ID, jobs.RetryOptions{Decisions: encoded})
+	state, err = s.Queue.Retry(ctx, c.ID, jobs.RetryOptions{Decisions: encoded})
 	if err != nil {
 		return failure.OfJob(c.ID, err)
 	}
@@ -58,12 +59,12 @@ func (c *decideCmd) Run(ctx context.Context, a *app) (err error) {
 
 // about fetches the plan that the job is held with and holds the decisions against it, so that a slip is told here and not by
 // a worker.
-func (c *decideCmd) about(ctx context.Context, s *service, state jobs.State) (*decide.Decisions, error) {
+func (c *decideCmd) about(ctx context.Context, s *connect.Service, state jobs.State) (*decide.Decisions, error) {
 	if state.Phase != jobs.Held || state.Result == nil {
 		return nil, failure.Coded(failure.Phase, fmt.Sprintf("job %s is %s, and only held ones wait for a decision", state.ID, state.Phase))
 	}
 	key := store.AttemptPrefix(state.ID, state.Result.Generation, state.Result.Epoch) + store.PlanName
-	b, o, err := s.store.Read(ctx, key, maxPlan)
+	b, o, err := s.Store.Read(ctx, key, maxPlan)
 	if err != nil {
 		return nil, failure.OfJob(state.ID, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/files"
 	"veil/worker/jobs"
@@ -56,8 +57,8 @@ func (c *devCmd) Run(ctx context.Context, a *app) (err error) {
 	if w.service, err = h.connect(soft, options); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, w.service.close()) }()
-	if w.trust, err = w.service.checkStore(soft); err != nil {
+	defer func() { err = errors.Join(err, w.service.Close()) }()
+	if w.trust, err = w.service.CheckStore(soft); err != nil {
 		return err
 	}
 	if err := h.announce(); err != nil {
@@ -70,7 +71,7 @@ func (c *devCmd) Run(ctx context.Context, a *app) (err error) {
 // greet says what to type next.
 func (c *devCmd) greet(a *app) {
 	flag := ""
-	if c.Dir != defaultDir {
+	if c.Dir != connect.DevDir {
 		flag = " --dir " + text.Printable(c.Dir)
 	}
 	if a.JSON {
@@ -122,8 +123,8 @@ func openDevHouse(dir string) (*devHouse, error) {
 
 // lastPort is the port of the veil dev that worked here before; 0 where there was none.
 func (h *devHouse) lastPort() int {
-	var d devAddress
-	b, err := os.ReadFile(filepath.Join(h.dir, devFile))
+	var d connect.DevAddress
+	b, err := os.ReadFile(filepath.Join(h.dir, connect.DevFile))
 	if err != nil || json.Unmarshal(b, &d) != nil {
 		return 0
 	}
@@ -151,26 +152,26 @@ func (h *devHouse) buckets() (names []string) {
 }
 
 // connect sets the queue up and opens everything, within this process.
-func (h *devHouse) connect(ctx context.Context, o jobs.Options) (*service, error) {
+func (h *devHouse) connect(ctx context.Context, o jobs.Options) (*connect.Service, error) {
 	nc, err := h.server.Connect()
 	if err != nil {
 		return nil, failure.OfQueue(err)
 	}
-	s := &service{nc: nc}
+	s := &connect.Service{NC: nc}
 	made, err := jobs.Setup(ctx, nc, jobs.SetupOptions{})
 	if err != nil {
-		return nil, errors.Join(failure.OfQueue(err), s.close())
+		return nil, errors.Join(failure.OfQueue(err), s.Close())
 	}
-	if s.queue, err = jobs.Open(ctx, nc, o); err != nil {
-		return nil, errors.Join(failure.OfQueue(err), s.close())
+	if s.Queue, err = jobs.Open(ctx, nc, o); err != nil {
+		return nil, errors.Join(failure.OfQueue(err), s.Close())
 	}
-	f := serviceFlags{Store: filepath.Join(h.dir, devStore), SourceDir: filepath.Join(h.dir, devSources), Encryption: string(store.Off)}
-	if err := f.openStores(s); err != nil {
-		return nil, errors.Join(err, s.close())
+	f := connect.Flags{Store: filepath.Join(h.dir, devStore), SourceDir: filepath.Join(h.dir, devSources), Encryption: string(store.Off)}
+	if err := f.OpenStores(s); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	if len(made.Created) > 0 { // a new folder, or the queue's files were lost
 		if _, err := rebuild(ctx, s); err != nil {
-			return nil, errors.Join(failure.OfJob("of the store", err), s.close())
+			return nil, errors.Join(failure.OfJob("of the store", err), s.Close())
 		}
 	}
 	return s, nil
@@ -178,7 +179,7 @@ func (h *devHouse) connect(ctx context.Context, o jobs.Options) (*service, error
 
 // announce writes down how to reach this veil dev, for this user's eyes only.
 func (h *devHouse) announce() error {
-	return files.WriteJSON(filepath.Join(h.dir, devFile), devAddress{Nats: h.server.URL(), Token: h.token, Store: devStore, Sources: devSources})
+	return files.WriteJSON(filepath.Join(h.dir, connect.DevFile), connect.DevAddress{Nats: h.server.URL(), Token: h.token, Store: devStore, Sources: devSources})
 }
 
 // close stops the server and gives the folder back. The address stays, so that the next one takes the same port.

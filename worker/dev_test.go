@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"veil/worker/connect"
 	"veil/worker/jobs"
 )
 
@@ -21,13 +22,13 @@ func startDev(t *testing.T, dir string) (*exec.Cmd, *bytes.Buffer) {
 	cmd.Env = append(os.Environ(), envTestDev+"="+dir, "VEIL_MODELS="+needWeights(t))
 	var said bytes.Buffer
 	cmd.Stderr = &said
-	before, _ := os.Stat(filepath.Join(dir, devFile))
+	before, _ := os.Stat(filepath.Join(dir, connect.DevFile))
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if now, err := os.Stat(filepath.Join(dir, devFile)); err == nil && (before == nil || now.ModTime().After(before.ModTime())) {
+		if now, err := os.Stat(filepath.Join(dir, connect.DevFile)); err == nil && (before == nil || now.ModTime().After(before.ModTime())) {
 			return cmd, &said
 		}
 	}
@@ -40,7 +41,7 @@ func startDev(t *testing.T, dir string) (*exec.Cmd, *bytes.Buffer) {
 func TestDevIsKilledAndStartedAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	first, _ := startDev(t, dir)
-	info, err := os.Stat(filepath.Join(dir, devFile))
+	info, err := os.Stat(filepath.Join(dir, connect.DevFile))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("%v %v", info.Mode(), err)
 	}
@@ -51,12 +52,12 @@ func TestDevIsKilledAndStartedAgain(t *testing.T) {
 		t.Errorf("the second one said: %s (%v)", out, err)
 	}
 	submit := func(id, text string) {
-		f := serviceFlags{Dir: dir}
-		s, err := f.connect(t.Context(), jobs.Options{Validator: submitValidator()})
+		f := connect.Flags{Dir: dir}
+		s, err := f.Connect(t.Context(), jobs.Options{Validator: submitValidator()})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer s.close()
+		defer s.Close()
 		clip := filepath.Join(t.TempDir(), "clip.mp4")
 		if err := os.WriteFile(clip, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -77,13 +78,13 @@ func TestDevIsKilledAndStartedAgain(t *testing.T) {
 	_ = first.Wait()
 	third, _ := startDev(t, dir)
 	submit("after", "ok")
-	f := serviceFlags{Dir: dir}
-	s, err := f.connect(t.Context(), jobs.Options{})
+	f := connect.Flags{Dir: dir}
+	s, err := f.Connect(t.Context(), jobs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
-	state, err := s.queue.Await(t.Context(), "after")
+	defer s.Close()
+	state, err := s.Queue.Await(t.Context(), "after")
 	if err != nil || state.Phase != jobs.Released {
 		t.Errorf("%+v %v", state, err)
 	}
@@ -97,15 +98,15 @@ func TestDevIsKilledAndStartedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	fourth, _ := startDev(t, dir)
-	again, err := (&serviceFlags{Dir: dir}).connect(t.Context(), jobs.Options{})
+	again, err := (&connect.Flags{Dir: dir}).Connect(t.Context(), jobs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer again.close()
-	if back, err := again.queue.State(t.Context(), "after"); err != nil || back.Phase != jobs.Released || back.Epoch != state.Epoch {
+	defer again.Close()
+	if back, err := again.Queue.State(t.Context(), "after"); err != nil || back.Phase != jobs.Released || back.Epoch != state.Epoch {
 		t.Errorf("after the queue's files were lost: %+v %v", back, err)
 	}
-	if back, err := again.queue.State(t.Context(), "before"); err != nil || back.Phase.Final() && back.Phase != jobs.Released {
+	if back, err := again.Queue.State(t.Context(), "before"); err != nil || back.Phase.Final() && back.Phase != jobs.Released {
 		t.Errorf("after the queue's files were lost: %+v %v", back, err)
 	}
 	if err := fourth.Process.Signal(syscall.SIGTERM); err != nil {
@@ -114,8 +115,8 @@ func TestDevIsKilledAndStartedAgain(t *testing.T) {
 	if err := fourth.Wait(); err != nil {
 		t.Errorf("veil dev ended with %v", err)
 	}
-	var d devAddress
-	b, err := os.ReadFile(filepath.Join(dir, devFile))
+	var d connect.DevAddress
+	b, err := os.ReadFile(filepath.Join(dir, connect.DevFile))
 	if err != nil || json.Unmarshal(b, &d) != nil || !strings.HasPrefix(d.Nats, "nats://127.0.0.1:") {
 		t.Errorf("%s %v", b, err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"veil/pipeline"
 	"veil/pipeline/media"
+	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/files"
 	"veil/worker/text"
@@ -24,7 +25,7 @@ import (
 const leastScratch = 1 << 30
 
 // doctorCmd is `veil doctor`.
-type doctorCmd struct{ serviceFlags }
+type doctorCmd struct{ connect.Flags }
 
 // health is what doctor found.
 type health struct {
@@ -39,12 +40,12 @@ type health struct {
 	// Sandbox is what a child found that it is denied.
 	Sandbox *sandboxReport `json:"sandbox,omitempty"`
 	// Service is where queue and store are, without secrets.
-	Service  *serviceConfig `json:"service,omitempty"`
-	Free     uint64         `json:"scratch_free"` // bytes
-	Cores    int            `json:"cores"`
-	Memory   uint64         `json:"memory"` // bytes
-	Problems []problem      `json:"problems"`
-	Advice   []problem      `json:"advice"` // works without
+	Service  *connect.Description `json:"service,omitempty"`
+	Free     uint64               `json:"scratch_free"` // bytes
+	Cores    int                  `json:"cores"`
+	Memory   uint64               `json:"memory"` // bytes
+	Problems []problem            `json:"problems"`
+	Advice   []problem            `json:"advice"` // works without
 }
 
 // enginesInfo is what the networks run on; empty where they could not be loaded.
@@ -75,7 +76,7 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 	h.scratch(a)
 	h.engines(ctx, a)
 	h.sandbox(ctx, a)
-	h.service(ctx, c.serviceFlags)
+	h.service(ctx, c.Flags)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -241,7 +242,7 @@ func (a *app) printHealth(h *health) {
 		line("sandbox", "%s: %s", h.Sandbox.Mode, strings.Join(h.Sandbox.InForce, ", "))
 	}
 	if h.Service != nil {
-		for _, l := range h.Service.lines() {
+		for _, l := range h.Service.Lines() {
 			line(l[0], "%s", l[1])
 		}
 	}

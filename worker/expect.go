@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"veil/worker/connect"
 	"veil/worker/jobs"
 	"veil/worker/text"
 )
@@ -23,7 +24,7 @@ const (
 )
 
 // measureSpeed reads how long the last clips took, from their events.
-func measureSpeed(ctx context.Context, s *service, all []jobs.State) (speed, error) {
+func measureSpeed(ctx context.Context, s *connect.Service, all []jobs.State) (speed, error) {
 	var v speed
 	var done []jobs.State
 	for _, st := range all {
@@ -37,7 +38,7 @@ func measureSpeed(ctx context.Context, s *service, all []jobs.State) (speed, err
 	slices.SortFunc(done, func(a, b jobs.State) int { return b.Updated.Compare(a.Updated) })
 	var took []time.Duration
 	for _, st := range done[:min(len(done), speedClips)] {
-		events, err := s.queue.History(ctx, st.ID)
+		events, err := s.Queue.History(ctx, st.ID)
 		if err != nil {
 			return v, err
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/files"
 	"veil/worker/jobs"
@@ -70,7 +71,7 @@ func pieces(state jobs.State, w wanted) ([]piece, error) {
 
 // fetchJob fetches an answered job into a folder under a name, each object only with the bytes that the record names, and
 // gives the files' names. Nothing appears unless all of it is right, and nothing else is overwritten.
-func fetchJob(ctx context.Context, s *service, state jobs.State, w wanted, at place) ([]string, error) {
+func fetchJob(ctx context.Context, s *connect.Service, state jobs.State, w wanted, at place) ([]string, error) {
 	list, err := pieces(state, w)
 	if err != nil {
 		return nil, err
@@ -131,8 +132,8 @@ func (at place) mode(secret bool) os.FileMode {
 }
 
 // checkManifest makes sure that the manifest is the one of the record and names the derivative.
-func checkManifest(ctx context.Context, s *service, id string, list []piece) error {
-	b, o, err := s.store.Read(ctx, list[0].key, maxManifest)
+func checkManifest(ctx context.Context, s *connect.Service, id string, list []piece) error {
+	b, o, err := s.Store.Read(ctx, list[0].key, maxManifest)
 	if err != nil {
 		return failure.OfJob(id, err)
 	}
@@ -149,7 +150,7 @@ type part struct {
 }
 
 // fetchPart streams an object beside its final name. A run that was killed leaves it there for the next one to begin anew.
-func fetchPart(ctx context.Context, s *service, p piece, at place, path string) (_ *part, err error) {
+func fetchPart(ctx context.Context, s *connect.Service, p piece, at place, path string) (_ *part, err error) {
 	f, err := os.OpenFile(files.PartName(path), os.O_CREATE|os.O_RDWR, at.mode(p.secret))
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", files.Base(path), files.Plain(err))
@@ -169,7 +170,7 @@ func fetchPart(ctx context.Context, s *service, p piece, at place, path string) 
 	if err := f.Truncate(0); err != nil {
 		return nil, fmt.Errorf("write %s: %w", files.Base(path), files.Plain(err))
 	}
-	o, err := s.store.Fetch(ctx, p.key, f)
+	o, err := s.Store.Fetch(ctx, p.key, f)
 	if err != nil {
 		return nil, failure.OfJob(files.Base(path), err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"veil/pipeline"
+	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/files"
 	"veil/worker/jobs"
@@ -17,7 +18,7 @@ import (
 // getCmd is `veil get`.
 type getCmd struct {
 	ID []string `arg:"" optional:"" help:"Jobs."`
-	serviceFlags
+	connect.Flags
 	Case     string `placeholder:"TEXT" help:"All jobs of this case."`
 	Out      string `short:"o" required:"" placeholder:"FOLDER" help:"Where the derivatives go, with manifest and report."`
 	Held     bool   `help:"Of held jobs fetch what there is to look at: derivative, plan, sheet and report. They show what is not released."`
@@ -40,11 +41,11 @@ func (c *getCmd) Run(ctx context.Context, a *app) (err error) {
 	if err := files.Make(c.Out); err != nil {
 		return err
 	}
-	s, err := c.connect(ctx, submitOptions())
+	s, err := c.Connect(ctx, submitOptions())
 	if err != nil {
 		return err
 	}
-	defer closing(s, &err)
+	defer connect.Closing(s, &err)
 	states, rows, err := c.states(ctx, s)
 	if err != nil {
 		return err
@@ -65,9 +66,9 @@ func (c *getCmd) Run(ctx context.Context, a *app) (err error) {
 }
 
 // states finds the jobs that were asked for; an id that is none becomes a row at once.
-func (c *getCmd) states(ctx context.Context, s *service) (states []jobs.State, rows []gotten, err error) {
+func (c *getCmd) states(ctx context.Context, s *connect.Service) (states []jobs.State, rows []gotten, err error) {
 	if c.Case != "" {
-		err := s.queue.States(ctx, func(st jobs.State) bool {
+		err := s.Queue.States(ctx, func(st jobs.State) bool {
 			if caseOf(st) == c.Case {
 				states = append(states, st)
 			}
@@ -80,7 +81,7 @@ func (c *getCmd) states(ctx context.Context, s *service) (states []jobs.State, r
 		return states, nil, failure.OfJob("", err)
 	}
 	for _, id := range c.ID {
-		st, err := s.queue.State(ctx, id)
+		st, err := s.Queue.State(ctx, id)
 		if err != nil {
 			rows = append(rows, gotten{ID: id, Failure: failure.As(failure.OfJob(id, err))})
 			continue

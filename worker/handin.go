@@ -10,6 +10,7 @@ import (
 
 	"veil/pipeline"
 	"veil/pipeline/media"
+	"veil/worker/connect"
 	"veil/worker/files"
 	"veil/worker/jobs"
 	"veil/worker/store"
@@ -37,11 +38,11 @@ func localClip(ctx context.Context, path string, j jobs.Job, events func(pipelin
 			return clipIn{}, err
 		}
 	}
-	j.Source = jobs.Source{Bucket: incomingBucket, Key: incomingKey(j.ID), SHA256: d.SHA256}
+	j.Source = jobs.Source{Bucket: connect.IncomingBucket, Key: incomingKey(j.ID), SHA256: d.SHA256}
 	return clipIn{path: path, size: d.Bytes, job: j}, nil
 }
 
-// incomingKey is the key of a file that was handed in, within incomingBucket: no name of the file stands in it.
+// incomingKey is the key of a file that was handed in, within connect.IncomingBucket: no name of the file stands in it.
 func incomingKey(id string) string { return id + "/clip" }
 
 // bucketClip makes the job of an object. Its version decides the id, or what else tells its content from another.
@@ -62,7 +63,7 @@ func bucketClip(j jobs.Job, bucket string, o store.Object) (clipIn, error) {
 
 // handIn takes one clip in. Whatever dies on the way, the same call again goes on where it ended: the job's record in the store
 // comes first and can be made by one content only, then the bytes, then the queue.
-func handIn(ctx context.Context, s *service, c clipIn, events func(pipeline.Event)) (jobs.State, error) {
+func handIn(ctx context.Context, s *connect.Service, c clipIn, events func(pipeline.Event)) (jobs.State, error) {
 	if err := submitValidator().Validate(c.job); err != nil {
 		return jobs.State{}, err
 	}
@@ -70,7 +71,7 @@ func handIn(ctx context.Context, s *service, c clipIn, events func(pipeline.Even
 	if err != nil {
 		return jobs.State{}, err
 	}
-	have, err := s.queue.State(ctx, c.job.ID)
+	have, err := s.Queue.State(ctx, c.job.ID)
 	switch {
 	case err == nil && have.Submission != want:
 		return have, fmt.Errorf("submit %s: %w", c.job.ID, jobs.ErrConflict)
@@ -84,7 +85,7 @@ func handIn(ctx context.Context, s *service, c clipIn, events func(pipeline.Even
 	if err != nil {
 		return have, err
 	}
-	_, err = s.store.Create(ctx, jobRecordKey(c.job.ID), record, "application/json")
+	_, err = s.Store.Create(ctx, connect.JobRecordKey(c.job.ID), record, "application/json")
 	if errors.Is(err, store.ErrExists) {
 		return have, fmt.Errorf("submit %s: %w", c.job.ID, jobs.ErrConflict)
 	}
@@ -96,11 +97,11 @@ func handIn(ctx context.Context, s *service, c clipIn, events func(pipeline.Even
 			return have, err
 		}
 	}
-	return s.queue.Submit(ctx, c.job)
+	return s.Queue.Submit(ctx, c.job)
 }
 
 // putClip streams a file into the store. Bytes that are not those of its digest are refused by the store.
-func putClip(ctx context.Context, s *service, c clipIn, events func(pipeline.Event)) error {
+func putClip(ctx context.Context, s *connect.Service, c clipIn, events func(pipeline.Event)) error {
 	f, err := os.Open(c.path)
 	if err != nil {
 		return fmt.Errorf("open clip: %w", files.Plain(err))
@@ -108,7 +109,7 @@ func putClip(ctx context.Context, s *service, c clipIn, events func(pipeline.Eve
 	defer f.Close()
 	r := &counted{r: f, total: c.size, events: events}
 	key := store.Incoming + incomingKey(c.job.ID)
-	_, err = s.store.Put(ctx, key, r, store.PutOptions{Size: c.size, SHA256: c.job.Source.SHA256})
+	_, err = s.Store.Put(ctx, key, r, store.PutOptions{Size: c.size, SHA256: c.job.Source.SHA256})
 	if errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrChanged) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		err = fmt.Errorf("put clip: %w", media.ErrChanged) // the file became another one after its digest was taken
 	}

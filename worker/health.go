@@ -68,7 +68,7 @@ func (d *daemon) unready(soft, ctx context.Context) string {
 	if soft.Err() != nil {
 		return "stopping"
 	}
-	if _, err := d.service.queue.Depth(ctx); err != nil || !d.service.nc.IsConnected() {
+	if _, err := d.service.Queue.Depth(ctx); err != nil || !d.service.NC.IsConnected() {
 		return "queue"
 	}
 	if free, err := d.room.space(d.room.dir); err != nil || free < d.room.reserve {

@@ -17,6 +17,7 @@ import (
 
 	"veil/pipeline"
 	"veil/pipeline/decide"
+	"veil/worker/connect"
 	"veil/worker/jobs"
 	"veil/worker/jobs/embedded"
 	"veil/worker/store"
@@ -31,7 +32,7 @@ type house struct {
 	url   string
 	store string // folder
 	in    string // folder of the buckets that clips come from
-	s     *service
+	s     *connect.Service
 	mu    sync.Mutex
 	runs  map[string]int // how often the stand-in worked on a job
 	gates map[string]chan struct{}
@@ -55,8 +56,8 @@ func newHouse(t *testing.T) *house {
 	if _, err := jobs.Setup(t.Context(), nc, jobs.SetupOptions{AckWait: 5 * time.Second}); err != nil {
 		t.Fatal(err)
 	}
-	f := serviceFlags{Nats: h.url, Store: h.store, SourceDir: h.in, Encryption: "declared"}
-	s, err := f.connect(t.Context(), jobs.Options{
+	f := connect.Flags{Nats: h.url, Store: h.store, SourceDir: h.in, Encryption: "declared"}
+	s, err := f.Connect(t.Context(), jobs.Options{
 		Validator: submitValidator(), MaxFailures: 1, PollEvery: 50 * time.Millisecond, CheckEvery: 50 * time.Millisecond,
 		ProgressEvery: time.Millisecond,
 		Classify: func(err error) jobs.Cause {
@@ -67,7 +68,7 @@ func newHouse(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.close() })
+	t.Cleanup(func() { _ = s.Close() })
 	h.s = s
 	return h
 }
@@ -77,7 +78,7 @@ func (h *house) work() {
 	soft, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		h.s.queue.Serve(soft, soft, jobs.ServeOptions{Slots: 2, ReconcileEvery: time.Second}, h.process)
+		h.s.Queue.Serve(soft, soft, jobs.ServeOptions{Slots: 2, ReconcileEvery: time.Second}, h.process)
 	})
 	h.t.Cleanup(func() { stop(); wg.Wait() })
 }
@@ -100,7 +101,7 @@ func (h *house) process(ctx context.Context, a *jobs.Attempt) error {
 	h.runs[j.ID]++
 	h.mu.Unlock()
 	var clip bytes.Buffer
-	o, err := h.s.source.Fetch(ctx, j.Source.Bucket, j.Source.Key, j.Source.Version, &clip)
+	o, err := h.s.Source.Fetch(ctx, j.Source.Bucket, j.Source.Key, j.Source.Version, &clip)
 	if err != nil {
 		return jobs.Permanent(err)
 	}
@@ -141,7 +142,7 @@ func (h *house) put(ctx context.Context, a *jobs.Attempt, s jobs.State, held boo
 		{pieceReport, store.ReportName, []byte(`{"report":1}`)},
 		{pieceSheet, store.SheetName, []byte("a sheet with faces")},
 	} {
-		sum, err := putBytes(ctx, h.s.store, prefix+p.name, p.data)
+		sum, err := putBytes(ctx, h.s.Store, prefix+p.name, p.data)
 		if err != nil {
 			return err
 		}
@@ -151,7 +152,7 @@ func (h *house) put(ctx context.Context, a *jobs.Attempt, s jobs.State, held boo
 	if err != nil {
 		return err
 	}
-	if r.Envelope, err = putBytes(ctx, h.s.store, prefix+store.ManifestName, m); err != nil {
+	if r.Envelope, err = putBytes(ctx, h.s.Store, prefix+store.ManifestName, m); err != nil {
 		return err
 	}
 	if held {
@@ -172,11 +173,11 @@ func (h *house) put(ctx context.Context, a *jobs.Attempt, s jobs.State, held boo
 		if name == store.ReportName {
 			sum = r.Digests[pieceReport]
 		}
-		if _, err := h.s.store.Copy(ctx, prefix+name, to+name, sum); err != nil {
+		if _, err := h.s.Store.Copy(ctx, prefix+name, to+name, sum); err != nil {
 			return err
 		}
 	}
-	_, err = h.s.store.Create(ctx, to+store.ManifestName, m, "application/json")
+	_, err = h.s.Store.Create(ctx, to+store.ManifestName, m, "application/json")
 	return err
 }
 
@@ -257,7 +258,7 @@ func (h *house) phase(id string, want jobs.Phase) jobs.State {
 	var have jobs.State
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		var err error
-		if have, err = h.s.queue.State(h.t.Context(), id); err != nil && !errors.Is(err, jobs.ErrNotFound) {
+		if have, err = h.s.Queue.State(h.t.Context(), id); err != nil && !errors.Is(err, jobs.ErrNotFound) {
 			h.t.Fatal(err)
 		}
 		if have.Phase == want {
@@ -271,7 +272,7 @@ func (h *house) phase(id string, want jobs.Phase) jobs.State {
 // keys lists the store below a prefix.
 func (h *house) keys(prefix string) (keys []string) {
 	h.t.Helper()
-	for o, err := range h.s.store.List(h.t.Context(), prefix) {
+	for o, err := range h.s.Store.List(h.t.Context(), prefix) {
 		if err != nil {
 			h.t.Fatal(err)
 		}
@@ -283,7 +284,7 @@ func (h *house) keys(prefix string) (keys []string) {
 // all lists the records.
 func (h *house) all() (states []jobs.State) {
 	h.t.Helper()
-	err := h.s.queue.States(h.t.Context(), func(s jobs.State) bool { states = append(states, s); return true })
+	err := h.s.Queue.States(h.t.Context(), func(s jobs.State) bool { states = append(states, s); return true })
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
@@ -15,7 +16,7 @@ import (
 // jobCmd is `veil job`.
 type jobCmd struct {
 	ID string `arg:"" help:"The job."`
-	serviceFlags
+	connect.Flags
 }
 
 // jobInfo is everything about one job. It holds what the submitter said: restricted.
@@ -31,11 +32,11 @@ type jobInfo struct {
 
 // Run shows one job.
 func (c *jobCmd) Run(ctx context.Context, a *app) (err error) {
-	s, err := c.connect(ctx, submitOptions())
+	s, err := c.Connect(ctx, submitOptions())
 	if err != nil {
 		return err
 	}
-	defer closing(s, &err)
+	defer connect.Closing(s, &err)
 	info, err := jobInfoOf(ctx, s, c.ID)
 	if err != nil {
 		return failure.OfJob(c.ID, err)
@@ -48,8 +49,8 @@ func (c *jobCmd) Run(ctx context.Context, a *app) (err error) {
 }
 
 // jobInfoOf gathers what is known of a job.
-func jobInfoOf(ctx context.Context, s *service, id string) (jobInfo, error) {
-	state, err := s.queue.State(ctx, id)
+func jobInfoOf(ctx context.Context, s *connect.Service, id string) (jobInfo, error) {
+	state, err := s.Queue.State(ctx, id)
 	if err != nil {
 		return jobInfo{}, err
 	}
@@ -64,10 +65,10 @@ func jobInfoOf(ctx context.Context, s *service, id string) (jobInfo, error) {
 			i.Cause, i.Remedy = failure.TextOf(state.Code).EN.Cause, "none: it is tried again"
 		}
 	}
-	if i.Events, err = s.queue.History(ctx, id); err != nil {
+	if i.Events, err = s.Queue.History(ctx, id); err != nil {
 		return i, err
 	}
-	letter, err := s.queue.DeadLetter(ctx, id)
+	letter, err := s.Queue.DeadLetter(ctx, id)
 	if err == nil {
 		i.Letter = &letter
 	} else if !errors.Is(err, jobs.ErrNotFound) {

@@ -4,12 +4,13 @@ import (
 	"context"
 	"slices"
 
+	"veil/worker/connect"
 	"veil/worker/jobs"
 )
 
 // jobsCmd is `veil jobs`.
 type jobsCmd struct {
-	serviceFlags
+	connect.Flags
 	Watch bool     `help:"Go on showing them: live on a terminal, else a line for each change."`
 	Case  string   `placeholder:"TEXT" help:"Only jobs of this case."`
 	Phase []string `enum:"${phases}" placeholder:"STATE,..." help:"Only jobs in these states: ${phases}."`
@@ -18,12 +19,12 @@ type jobsCmd struct {
 
 // Run lists the jobs, the unfinished first.
 func (c *jobsCmd) Run(ctx context.Context, a *app) (err error) {
-	s, err := c.connect(ctx, submitOptions())
+	s, err := c.Connect(ctx, submitOptions())
 	if err != nil {
 		return err
 	}
-	defer closing(s, &err)
-	b := &board{queue: s.queue, keep: c.keep}
+	defer connect.Closing(s, &err)
+	b := &board{queue: s.Queue, keep: c.keep}
 	if c.Watch {
 		err := b.follow(ctx, a.watchScreen(), true)
 		if ctx.Err() != nil {
@@ -75,13 +76,6 @@ func caseOf(s jobs.State) string {
 
 // submitOptions are those of a client of the queue: it submits and decides, and claims nothing.
 func submitOptions() jobs.Options { return jobs.Options{Validator: submitValidator()} }
-
-// closing ends a service and tells an error of that where there is no other.
-func closing(s *service, err *error) {
-	if e := s.close(); e != nil && *err == nil {
-		*err = e
-	}
-}
 
 // phaseNames lists the phases for the grammar.
 func phaseNames() (names []string) {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 
+	"veil/worker/connect"
 	"veil/worker/files"
 	"veil/worker/jobs"
 	"veil/worker/store"
@@ -22,7 +23,7 @@ func stateRecordKey(id string) string { return store.Restricted + id + "/" + sta
 
 // keepJob puts the job as it was handed in where a rebuild finds it, unless it is there: a submitter that knows only NATS
 // puts nothing into the store.
-func keepJob(ctx context.Context, s *service, state jobs.State) error {
+func keepJob(ctx context.Context, s *connect.Service, state jobs.State) error {
 	j, err := state.Decoded()
 	if err != nil {
 		return err
@@ -34,7 +35,7 @@ func keepJob(ctx context.Context, s *service, state jobs.State) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.store.Create(ctx, jobRecordKey(j.ID), b, "application/json")
+	_, err = s.Store.Create(ctx, connect.JobRecordKey(j.ID), b, "application/json")
 	if errors.Is(err, store.ErrExists) {
 		return nil
 	}
@@ -43,8 +44,8 @@ func keepJob(ctx context.Context, s *service, state jobs.State) error {
 
 // keepState puts a copy of the job's record into the store, from which `veil setup --rebuild` brings it back. Call it after
 // everything that changes a record for good: an answer, a cancel, a retry, a decision, a withdrawal.
-func keepState(ctx context.Context, s *service, id string) error {
-	state, err := s.queue.State(ctx, id)
+func keepState(ctx context.Context, s *connect.Service, id string) error {
+	state, err := s.Queue.State(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -52,7 +53,7 @@ func keepState(ctx context.Context, s *service, id string) error {
 	if err != nil {
 		return fmt.Errorf("encode record of %s: %w", id, err)
 	}
-	_, err = putBytes(ctx, s.store, stateRecordKey(id), b)
+	_, err = putBytes(ctx, s.Store, stateRecordKey(id), b)
 	return err
 }
 

@@ -106,20 +106,20 @@ func (m *meters) settled(s jobs.State, fate jobs.Fate, err error) {
 // gather reads what changes by itself: queue, records, scratch space, certificates.
 func (m *meters) gather(ctx context.Context, w *worker) error {
 	m.connected.Set(0)
-	if w.service.nc.IsConnected() {
+	if w.service.NC.IsConnected() {
 		m.connected.Set(1)
 	}
 	if free, err := w.room.space(w.room.dir); err == nil {
 		m.free.Set(float64(free))
 	}
-	depth, err := w.service.queue.Depth(ctx)
+	depth, err := w.service.Queue.Depth(ctx)
 	if err != nil {
 		return err
 	}
 	for p, n := range depth {
 		m.depth.WithLabelValues(string(p)).Set(float64(n))
 	}
-	return m.records(ctx, w.service.queue)
+	return m.records(ctx, w.service.Queue)
 }
 
 // certificate is a file whose certificate this worker shows or trusts.

@@ -14,6 +14,7 @@ import (
 
 	"veil/pipeline"
 	"veil/pipeline/decide"
+	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/files"
 	"veil/worker/jobs"
@@ -103,7 +104,7 @@ func (s policySet) of(j jobs.Job) (decide.Policy, error) {
 // validator holds jobs against what the operator allows.
 func (f allowFlags) validator(set policySet) jobs.Validator {
 	return jobs.Validator{
-		Sources: append([]string{incomingBucket}, f.Sources...), Policies: slices.Sorted(maps.Keys(set)), Inline: f.AllowInline,
+		Sources: append([]string{connect.IncomingBucket}, f.Sources...), Policies: slices.Sorted(maps.Keys(set)), Inline: f.AllowInline,
 		CheckPolicy: func(raw json.RawMessage) []string {
 			p, err := decide.ParsePolicy(raw)
 			return append(neutral(err), f.weak(p)...)

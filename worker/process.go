@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"veil/pipeline"
+	"veil/worker/connect"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -15,7 +16,7 @@ type worker struct {
 	engine   engine
 	crashLog string
 	config   pipeline.Config // Scratch is the root; each job gets a folder of its own below it
-	service  *service
+	service  *connect.Service
 	policies policySet
 	room     *room
 	meters   *meters

@@ -131,7 +131,7 @@ func TestHeldJobIsDecidedWithoutLookingAgain(t *testing.T) {
 	}
 	looked := s.count("analyze", "hold it")
 	decisions := fmt.Appendf(nil, `{"schema":"veil.decisions/1","plan":%q,"by":"me","cover":[{"rect":[1,1,20,20],"reason":"a face"}],"dismiss":[{"finding":"F1","reason":"covered"}]}`, digestOf(plan))
-	if _, err := s.s.queue.Retry(t.Context(), "held", jobs.RetryOptions{Decisions: decisions}); err != nil {
+	if _, err := s.s.Queue.Retry(t.Context(), "held", jobs.RetryOptions{Decisions: decisions}); err != nil {
 		t.Fatal(err)
 	}
 	// The stand-in finds the face again, so the second generation is held too, on a plan of its own.
@@ -151,7 +151,7 @@ func TestCancelWhileRunning(t *testing.T) {
 	for s.count("render", "hang render") == 0 {
 		time.Sleep(5 * time.Millisecond)
 	}
-	if _, err := s.s.queue.Cancel(t.Context(), "hanging"); err != nil {
+	if _, err := s.s.Queue.Cancel(t.Context(), "hanging"); err != nil {
 		t.Fatal(err)
 	}
 	s.settled("hanging")
@@ -195,7 +195,7 @@ func TestSoftAndHardStop(t *testing.T) {
 	second.soft()
 	second.hard()
 	second.wait()
-	state, err := s.s.queue.State(t.Context(), "hanging")
+	state, err := s.s.Queue.State(t.Context(), "hanging")
 	if err != nil || state.Phase != jobs.Queued || state.Attempts != 0 || state.Failures != 0 {
 		t.Errorf("not handed back as it was: %+v, %v", state, err)
 	}

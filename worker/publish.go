@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"veil/worker/connect"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -18,7 +19,7 @@ func (w *worker) publish(ctx context.Context, a *jobs.Attempt) error {
 	start := time.Now()
 	a.Progress("publish", 0)
 	prefix := store.AttemptPrefix(s.ID, r.Generation, r.Epoch)
-	m, o, err := w.service.store.Read(ctx, prefix+store.ManifestName, maxManifest)
+	m, o, err := w.service.Store.Read(ctx, prefix+store.ManifestName, maxManifest)
 	if err == nil && o.SHA256 != r.Envelope {
 		err = store.ErrDamaged
 	}
@@ -44,11 +45,11 @@ func (w *worker) release(ctx context.Context, a *jobs.Attempt, m []byte) error {
 	for _, c := range []struct{ piece, name string }{
 		{pieceDerivative, store.DerivativeName(a.Job().DerivativeName())}, {pieceReport, store.ReportName},
 	} {
-		if _, err := w.service.store.Copy(ctx, prefix+c.name, to+c.name, r.Digests[c.piece]); err != nil {
+		if _, err := w.service.Store.Copy(ctx, prefix+c.name, to+c.name, r.Digests[c.piece]); err != nil {
 			return w.lasting(ctx, prefix+c.name, r.Digests[c.piece], fmt.Errorf("copy %s: %w", c.piece, err))
 		}
 	}
-	if _, err := w.service.store.Create(ctx, to+store.ManifestName, m, "application/json"); err != nil {
+	if _, err := w.service.Store.Create(ctx, to+store.ManifestName, m, "application/json"); err != nil {
 		if errors.Is(err, store.ErrExists) {
 			err = jobs.Permanent(err) // another result of this generation is out, which cannot be
 		}
@@ -63,7 +64,7 @@ func (w *worker) lasting(ctx context.Context, key, sha256 string, err error) err
 	if !errors.Is(err, store.ErrDamaged) && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	o, again := w.service.store.Fetch(ctx, key, io.Discard)
+	o, again := w.service.Store.Fetch(ctx, key, io.Discard)
 	switch {
 	case errors.Is(again, store.ErrNotFound), again == nil && o.SHA256 != sha256:
 		return jobs.Permanent(err)
@@ -78,7 +79,7 @@ func (w *worker) lasting(ctx context.Context, key, sha256 string, err error) err
 func (w *worker) undoLate(ctx context.Context, a *jobs.Attempt) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepLimit)
 	defer cancel()
-	s, err := w.service.queue.State(ctx, a.Job().ID)
+	s, err := w.service.Queue.State(ctx, a.Job().ID)
 	if errors.Is(err, jobs.ErrNotFound) {
 		return jobs.ErrEpochLost
 	}
@@ -95,15 +96,15 @@ func (w *worker) undoLate(ctx context.Context, a *jobs.Attempt) error {
 }
 
 // retract empties a release: the manifest first, which makes it invisible.
-func retract(ctx context.Context, s *service, prefix string) error {
-	if err := s.store.Remove(ctx, prefix+store.ManifestName); err != nil {
+func retract(ctx context.Context, s *connect.Service, prefix string) error {
+	if err := s.Store.Remove(ctx, prefix+store.ManifestName); err != nil {
 		return fmt.Errorf("empty release: %w", err)
 	}
-	for o, err := range s.store.List(ctx, prefix) {
+	for o, err := range s.Store.List(ctx, prefix) {
 		if err != nil {
 			return fmt.Errorf("empty release: %w", err)
 		}
-		if err := s.store.Remove(ctx, o.Key); err != nil {
+		if err := s.Store.Remove(ctx, o.Key); err != nil {
 			return fmt.Errorf("empty release: %w", err)
 		}
 	}

@@ -49,7 +49,7 @@ func (t *task) put(ctx context.Context) (r jobs.Result, err error) {
 		if err != nil {
 			return err
 		}
-		envelope, err := putBytes(ctx, t.service.store, t.prefix+store.ManifestName, m)
+		envelope, err := putBytes(ctx, t.service.Store, t.prefix+store.ManifestName, m)
 		if err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (t *task) putFile(ctx context.Context, name, path, kind string) (store.Obje
 		return store.Object{}, fmt.Errorf("read %s: %w", name, files.Plain(err))
 	}
 	defer f.Close()
-	o, err := t.service.store.Put(ctx, t.prefix+name, f, store.PutOptions{Size: d.Bytes, SHA256: d.SHA256, ContentType: kind})
+	o, err := t.service.Store.Put(ctx, t.prefix+name, f, store.PutOptions{Size: d.Bytes, SHA256: d.SHA256, ContentType: kind})
 	if err != nil {
 		return store.Object{}, fmt.Errorf("put %s: %w", pieceOf(name), err)
 	}

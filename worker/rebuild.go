@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"veil/worker/connect"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -33,14 +34,14 @@ type remains struct {
 
 // rebuild brings back the record of every job that the store knows and the queue does not. Copies of records are taken at
 // their word as far as the store does not know better; a job without one comes back from its manifests.
-func rebuild(ctx context.Context, s *service) (*rebuildCount, error) {
+func rebuild(ctx context.Context, s *connect.Service) (*rebuildCount, error) {
 	all, err := listRemains(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	count := &rebuildCount{Unreadable: []string{}}
 	for _, r := range all {
-		_, err := s.queue.State(ctx, r.id)
+		_, err := s.Queue.State(ctx, r.id)
 		if err == nil {
 			count.There++
 			continue
@@ -56,7 +57,7 @@ func rebuild(ctx context.Context, s *service) (*rebuildCount, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := s.queue.Restore(ctx, state); err != nil {
+		if err := s.Queue.Restore(ctx, state); err != nil {
 			return nil, err
 		}
 		if state.Phase.Final() {
@@ -72,7 +73,7 @@ func rebuild(ctx context.Context, s *service) (*rebuildCount, error) {
 var errRemains = errors.New("what the store holds of the job makes no record")
 
 // listRemains lists what there is of each job.
-func listRemains(ctx context.Context, s *service) ([]*remains, error) {
+func listRemains(ctx context.Context, s *connect.Service) ([]*remains, error) {
 	byID := map[string]*remains{}
 	of := func(id string) *remains {
 		if byID[id] == nil {
@@ -91,7 +92,7 @@ func listRemains(ctx context.Context, s *service) ([]*remains, error) {
 		r := of(a.id)
 		r.attempts = append(r.attempts, a)
 	}
-	for o, err := range s.store.List(ctx, store.Release) {
+	for o, err := range s.Store.List(ctx, store.Release) {
 		if err != nil {
 			return nil, fmt.Errorf("list releases: %w", err)
 		}
@@ -112,7 +113,7 @@ func listRemains(ctx context.Context, s *service) ([]*remains, error) {
 }
 
 // stateOf makes the record of one job from what lies there.
-func stateOf(ctx context.Context, s *service, r *remains) (jobs.State, error) {
+func stateOf(ctx context.Context, s *connect.Service, r *remains) (jobs.State, error) {
 	state, err := keptState(ctx, s, r)
 	if err != nil {
 		return jobs.State{}, err
@@ -142,8 +143,8 @@ func stateOf(ctx context.Context, s *service, r *remains) (jobs.State, error) {
 }
 
 // keptState reads the copy of the record, or begins one from the job as it was handed in.
-func keptState(ctx context.Context, s *service, r *remains) (jobs.State, error) {
-	b, _, err := s.store.Read(ctx, stateRecordKey(r.id), maxRecord)
+func keptState(ctx context.Context, s *connect.Service, r *remains) (jobs.State, error) {
+	b, _, err := s.Store.Read(ctx, stateRecordKey(r.id), maxRecord)
 	if err == nil {
 		var state jobs.State
 		if json.Unmarshal(b, &state) != nil || state.ID != r.id || state.Schema != jobs.StateSchema {
@@ -154,7 +155,7 @@ func keptState(ctx context.Context, s *service, r *remains) (jobs.State, error) 
 	if !errors.Is(err, store.ErrNotFound) {
 		return jobs.State{}, fmt.Errorf("read record of %s: %w", r.id, err)
 	}
-	b, o, err := s.store.Read(ctx, jobRecordKey(r.id), jobs.MaxJobBytes)
+	b, o, err := s.Store.Read(ctx, connect.JobRecordKey(r.id), jobs.MaxJobBytes)
 	if errors.Is(err, store.ErrNotFound) {
 		return jobs.State{}, errRemains
 	}
@@ -174,12 +175,12 @@ func keptState(ctx context.Context, s *service, r *remains) (jobs.State, error) 
 
 // resultOf reads the newest manifest of a generation: what an attempt put, read back and was about to commit. nil where there
 // is none.
-func resultOf(ctx context.Context, s *service, r *remains, generation int) (*jobs.Result, error) {
+func resultOf(ctx context.Context, s *connect.Service, r *remains, generation int) (*jobs.Result, error) {
 	for _, a := range slices.Backward(slices.SortedFunc(slices.Values(r.attempts), byEpoch)) {
 		if !a.manifest || a.generation != generation {
 			continue
 		}
-		b, o, err := s.store.Read(ctx, store.AttemptPrefix(a.id, a.generation, a.epoch)+store.ManifestName, maxManifest)
+		b, o, err := s.Store.Read(ctx, store.AttemptPrefix(a.id, a.generation, a.epoch)+store.ManifestName, maxManifest)
 		if err != nil {
 			return nil, fmt.Errorf("read manifest of %s: %w", r.id, err)
 		}

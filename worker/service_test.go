@@ -20,6 +20,7 @@ import (
 	"veil/pipeline"
 	"veil/pipeline/decide"
 	"veil/pipeline/media"
+	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/jobs/embedded"
@@ -32,7 +33,7 @@ type shop struct {
 	t               *testing.T
 	nats, store, in string // folders
 	srv             *embedded.Server
-	s               *service // for the test itself
+	s               *connect.Service // for the test itself
 	mu              sync.Mutex
 	did             map[string]int // stages run, by "stage clip"
 	log             bytes.Buffer
@@ -70,17 +71,17 @@ func (s *shop) startServer() {
 }
 
 func (s *shop) stopServer() {
-	_ = s.s.close()
+	_ = s.s.Close()
 	s.srv.Close()
 }
 
-func (s *shop) connect(o jobs.Options) *service {
+func (s *shop) connect(o jobs.Options) *connect.Service {
 	s.t.Helper()
-	f := serviceFlags{Nats: s.srv.URL(), Store: s.store, SourceDir: s.in, Encryption: string(store.Declared)}
+	f := connect.Flags{Nats: s.srv.URL(), Store: s.store, SourceDir: s.in, Encryption: string(store.Declared)}
 	o.CheckEvery, o.PollEvery, o.ProgressEvery = 30*time.Millisecond, 40*time.Millisecond, time.Millisecond
 	o.FinalLimit = shopAckWait / 2
 	o.RetryDelay = func(int) time.Duration { return time.Millisecond }
-	c, err := f.connect(s.t.Context(), o)
+	c, err := f.Connect(s.t.Context(), o)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -100,7 +101,7 @@ func (s *shop) hand(id, text string, change ...func(*jobs.Job)) jobs.State {
 	for _, c := range change {
 		c(&j)
 	}
-	state, err := s.s.queue.Submit(s.t.Context(), j)
+	state, err := s.s.Queue.Submit(s.t.Context(), j)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -112,7 +113,7 @@ func (s *shop) until(id string, ok func(jobs.State) bool) jobs.State {
 	s.t.Helper()
 	var last jobs.State
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(15 * time.Millisecond) {
-		state, err := s.s.queue.State(s.t.Context(), id)
+		state, err := s.s.Queue.State(s.t.Context(), id)
 		if err == nil && ok(state) {
 			return state
 		}
@@ -155,7 +156,7 @@ func (s *shop) daemonOf(f workerFlags, change ...func(*daemon)) *daemon {
 	w := &worker{engine: s.engine(), config: pipeline.Config{Scratch: s.scratch}, policies: set, room: newRoom(s.scratch, 0), meters: newMeters(),
 		stall: f.Stall, log: slog.New(slog.NewJSONHandler(&locked{w: &s.log, mu: &s.mu}, nil))}
 	w.service = s.connect(jobs.Options{Validator: f.validator(set), MaxFailures: f.MaxFailures, MaxDeaths: f.MaxDeaths, Classify: causeFor, Log: w.log})
-	s.t.Cleanup(func() { _ = w.service.close() })
+	s.t.Cleanup(func() { _ = w.service.Close() })
 	d := f.daemon(w, nil)
 	for _, c := range change {
 		c(d)
@@ -337,7 +338,7 @@ func (s *shop) noScratch() {
 // restate writes a job's record as if somebody else had brought it there.
 func (s *shop) restate(id string, phase jobs.Phase) {
 	s.t.Helper()
-	js, err := jetstream.New(s.s.nc)
+	js, err := jetstream.New(s.s.NC)
 	if err != nil {
 		s.t.Fatal(err)
 	}

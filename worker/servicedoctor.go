@@ -3,92 +3,26 @@ package main
 import (
 	"cmp"
 	"context"
-	"net/url"
-	"os"
 
+	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
 )
 
-// serviceConfig is where queue and store are, as doctor prints it: secrets are named by where they come from, never by what
-// they are.
-type serviceConfig struct {
-	Nats       string `json:"nats,omitempty"`
-	Login      string `json:"nats_login,omitempty"`
-	Store      string `json:"store,omitempty"`
-	Endpoint   string `json:"s3_endpoint,omitempty"`
-	Key        string `json:"s3_key,omitempty"`
-	Sources    string `json:"sources,omitempty"`
-	SourceKey  string `json:"source_key,omitempty"`
-	Encryption string `json:"encryption,omitempty"`
-}
-
-// serviceConfigOf describes flags and environment.
-func serviceConfigOf(f serviceFlags) serviceConfig {
-	c := serviceConfig{Nats: bare(f.Nats), Store: f.Store, Endpoint: bare(f.S3Endpoint), Encryption: f.Encryption,
-		Sources: cmp.Or(f.SourceDir, bare(f.SourceEndpoint), bare(f.S3Endpoint))}
-	switch {
-	case f.NatsCreds != "":
-		c.Login = "credentials of " + f.NatsCreds
-	case f.NatsCert != "":
-		c.Login = "certificate " + f.NatsCert
-	case f.Nats != "":
-		c.Login = "none"
-	}
-	c.Key = whence(f.S3KeyFile, "VEIL_S3_KEY")
-	c.SourceKey = whence(f.SourceKeyFile, "VEIL_SOURCE_KEY")
-	return c
-}
-
-// whence says where a secret comes from; empty where there is none.
-func whence(file, env string) string {
-	if file != "" {
-		return "file " + file
-	}
-	if os.Getenv(env) != "" {
-		return "environment " + env
-	}
-	return ""
-}
-
-// bare is an address without whatever login stands in it.
-func bare(address string) string {
-	if address == "" {
-		return ""
-	}
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return "set" // could hold anything
-	}
-	u.User, u.RawQuery, u.Fragment = nil, "", ""
-	return u.String()
-}
-
-// lines gives what is set, by name, for people.
-func (c serviceConfig) lines() (out [][2]string) {
-	for _, l := range [][2]string{{"nats", c.Nats}, {"login", c.Login}, {"store", c.Store}, {"endpoint", c.Endpoint}, {"s3 key", c.Key},
-		{"sources", c.Sources}, {"source key", c.SourceKey}, {"encryption", c.Encryption}} {
-		if l[1] != "" {
-			out = append(out, l)
-		}
-	}
-	return out
-}
-
 // service shows how queue and store are reached, where the settings name any, and tries them.
-func (h *health) service(ctx context.Context, f serviceFlags) {
+func (h *health) service(ctx context.Context, f connect.Flags) {
 	if f.Nats == "" && f.Dir == "" && f.Store == "" {
 		return
 	}
-	c := serviceConfigOf(f)
+	c := connect.Describe(f)
 	h.Service = &c
-	s, err := f.connect(ctx, jobs.Options{Validator: submitValidator()})
+	s, err := f.Connect(ctx, jobs.Options{Validator: submitValidator()})
 	if err != nil {
 		h.unreached(err)
 		return
 	}
-	defer func() { _ = s.close() }()
-	if _, err := s.checkStore(ctx); err != nil {
+	defer func() { _ = s.Close() }()
+	if _, err := s.CheckStore(ctx); err != nil {
 		h.unreached(err)
 	}
 }

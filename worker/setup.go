@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"veil/pipeline"
+	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
@@ -13,7 +14,7 @@ import (
 
 // setupCmd is `veil setup`: it makes what is missing at the servers and holds what is there against what veil needs.
 type setupCmd struct {
-	serviceFlags
+	connect.Flags
 	Replicas int           `group:"setup" default:"1" placeholder:"N" help:"Copies of everything in the queue; a cluster wants 3."`
 	AckWait  time.Duration `group:"setup" default:"2m" placeholder:"TIME" help:"How long a silent worker keeps its job."`
 	Events   time.Duration `group:"setup" default:"2160h" placeholder:"TIME" help:"How long events are kept."`
@@ -38,21 +39,21 @@ type setupAnswer struct {
 
 // Run sets up. It ends with exit 1 where something that is there differs from what veil needs.
 func (c *setupCmd) Run(ctx context.Context, a *app) error {
-	s, err := c.open()
+	s, err := c.Open()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = s.close() }()
+	defer func() { _ = s.Close() }()
 	var answer setupAnswer
-	answer.Queue, err = jobs.Setup(ctx, s.nc, jobs.SetupOptions{Replicas: c.Replicas, AckWait: c.AckWait, EventsAge: c.Events, Monitor: c.Monitor})
+	answer.Queue, err = jobs.Setup(ctx, s.NC, jobs.SetupOptions{Replicas: c.Replicas, AckWait: c.AckWait, EventsAge: c.Events, Monitor: c.Monitor})
 	if err != nil {
 		return failure.OfQueue(err)
 	}
-	if answer.Store, err = s.checkStore(ctx); err != nil {
+	if answer.Store, err = s.CheckStore(ctx); err != nil {
 		return err
 	}
 	if c.Rebuild {
-		if s.queue, err = jobs.Open(ctx, s.nc, jobs.Options{Validator: jobs.Validator{AnySource: true}}); err != nil {
+		if s.Queue, err = jobs.Open(ctx, s.NC, jobs.Options{Validator: jobs.Validator{AnySource: true}}); err != nil {
 			return failure.OfQueue(err)
 		}
 		if answer.Rebuilt, err = rebuild(ctx, s); err != nil {

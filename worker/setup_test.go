@@ -34,14 +34,14 @@ func TestRebuild(t *testing.T) {
 	first.wait()
 	s.hand("waiting", "ok three")
 	s.hand("cancelled", "ok four")
-	waiting, err := s.s.queue.State(t.Context(), "waiting")
+	waiting, err := s.s.Queue.State(t.Context(), "waiting")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := keepJob(t.Context(), s.s, waiting); err != nil { // as whoever hands a clip in does
 		t.Fatal(err)
 	}
-	if _, err := s.s.queue.Cancel(t.Context(), "cancelled"); err != nil {
+	if _, err := s.s.Queue.Cancel(t.Context(), "cancelled"); err != nil {
 		t.Fatal(err)
 	}
 	if err := keepState(t.Context(), s.s, "cancelled"); err != nil {
@@ -128,12 +128,12 @@ func TestCollectKeepsWhatARecordNames(t *testing.T) {
 	w.wait()
 	want := filesIn(t, s.store)
 	for _, key := range []string{store.AttemptPrefix("released", 1, 0), store.AttemptPrefix("held", 1, 0)} {
-		if _, err := putBytes(t.Context(), s.s.store, key+store.JobName, []byte("{}")); err != nil {
+		if _, err := putBytes(t.Context(), s.s.Store, key+store.JobName, []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, key := range []string{store.AttemptPrefix("released", 1, 9), store.AttemptPrefix("released", 2, 1), store.AttemptPrefix("unknown", 1, 1), store.ReleasePrefix("unknown", 1)} {
-		if _, err := putBytes(t.Context(), s.s.store, key+store.JobName, []byte("{}")); err != nil {
+		if _, err := putBytes(t.Context(), s.s.Store, key+store.JobName, []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
 		want[strings.TrimSuffix(key+store.JobName, "")] = []byte("{}")
@@ -189,7 +189,7 @@ func TestCollectTrimsWhatWasOutlived(t *testing.T) {
 	s := newShop(t)
 	prefix := store.AttemptPrefix("some", 1, 1)
 	for _, name := range []string{store.JobName, draftName, store.PlanName, store.ReportName, store.ManifestName, "1.mp4"} {
-		if _, err := putBytes(t.Context(), s.s.store, prefix+name, []byte("{}")); err != nil {
+		if _, err := putBytes(t.Context(), s.s.Store, prefix+name, []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -197,7 +197,7 @@ func TestCollectTrimsWhatWasOutlived(t *testing.T) {
 		t.Fatal(err)
 	}
 	left := []string{}
-	for o, err := range s.s.store.List(t.Context(), prefix) {
+	for o, err := range s.s.Store.List(t.Context(), prefix) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +223,7 @@ func TestScratchThatIsShort(t *testing.T) {
 	s.hand("waits", "ok")
 	s.work(d)
 	time.Sleep(300 * time.Millisecond)
-	if state, err := s.s.queue.State(t.Context(), "waits"); err != nil || state.Attempts != 0 {
+	if state, err := s.s.Queue.State(t.Context(), "waits"); err != nil || state.Attempts != 0 {
 		t.Errorf("claimed without room: %+v %v", state, err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"veil/pipeline"
+	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
@@ -17,7 +18,7 @@ import (
 // submitCmd is `veil submit`.
 type submitCmd struct {
 	In []string `arg:"" name:"in" help:"Clips, folders of clips, or s3://BUCKET/KEY; a key that ends in / means all clips below it."`
-	serviceFlags
+	connect.Flags
 	orderFlags
 	Decisions string `group:"order" placeholder:"FILE" help:"What a person decided about the plan of this clip."`
 	ID        string `group:"order" placeholder:"ID" help:"The job's id; default: drawn from clip, policy and case, so that nothing runs twice. One clip only."`
@@ -54,11 +55,11 @@ func (c *submitCmd) Run(ctx context.Context, a *app) (err error) {
 		}
 	}
 	template.ID, template.Derivative = c.ID, c.Name
-	s, err := c.connect(ctx, submitOptions())
+	s, err := c.Connect(ctx, submitOptions())
 	if err != nil {
 		return err
 	}
-	defer closing(s, &err)
+	defer connect.Closing(s, &err)
 	found, err := findClips(ctx, s, c.In)
 	if err != nil {
 		return err
@@ -99,7 +100,7 @@ func clips(found []foundClip) (n int) {
 }
 
 // findClips lists what the arguments name.
-func findClips(ctx context.Context, s *service, in []string) ([]foundClip, error) {
+func findClips(ctx context.Context, s *connect.Service, in []string) ([]foundClip, error) {
 	var found []foundClip
 	var local []string
 	for _, arg := range in {
@@ -128,13 +129,13 @@ func findClips(ctx context.Context, s *service, in []string) ([]foundClip, error
 }
 
 // findObjects lists one object, or all below a key that ends in a slash.
-func findObjects(ctx context.Context, s *service, address string) ([]foundClip, error) {
+func findObjects(ctx context.Context, s *connect.Service, address string) ([]foundClip, error) {
 	bucket, key, _ := strings.Cut(address, "/")
 	if bucket == "" {
 		return nil, failure.Usagef("give s3://BUCKET/KEY", "an address names no bucket")
 	}
 	if key != "" && !strings.HasSuffix(key, "/") {
-		o, err := s.source.Stat(ctx, bucket, key, "")
+		o, err := s.Source.Stat(ctx, bucket, key, "")
 		if err != nil {
 			return nil, failure.OfJob("", err)
 		}
@@ -142,7 +143,7 @@ func findObjects(ctx context.Context, s *service, address string) ([]foundClip, 
 		return []foundClip{{source: source{label: key}, bucket: bucket, object: o}}, nil
 	}
 	var found []foundClip
-	for o, err := range s.source.List(ctx, bucket, key) {
+	for o, err := range s.Source.List(ctx, bucket, key) {
 		if err != nil {
 			return nil, failure.OfJob("", err)
 		}
@@ -164,7 +165,7 @@ func extension(name string) string {
 }
 
 // submitOne hands one clip in.
-func submitOne(ctx context.Context, s *service, a *app, f foundClip, template jobs.Job) submitted {
+func submitOne(ctx context.Context, s *connect.Service, a *app, f foundClip, template jobs.Job) submitted {
 	row := submitted{Clip: f.label, Skipped: f.skip}
 	if f.skip != "" {
 		return row
@@ -187,7 +188,7 @@ func submitOne(ctx context.Context, s *service, a *app, f foundClip, template jo
 }
 
 // clip makes the job of what was found.
-func (f foundClip) clip(ctx context.Context, s *service, template jobs.Job, events func(pipeline.Event)) (clipIn, error) {
+func (f foundClip) clip(ctx context.Context, s *connect.Service, template jobs.Job, events func(pipeline.Event)) (clipIn, error) {
 	if f.err != nil {
 		return clipIn{}, f.err
 	}
@@ -196,7 +197,7 @@ func (f foundClip) clip(ctx context.Context, s *service, template jobs.Job, even
 	}
 	if f.object.Version == "" {
 		// A list tells no versions.
-		o, err := s.source.Stat(ctx, f.bucket, f.object.Key, "")
+		o, err := s.Source.Stat(ctx, f.bucket, f.object.Key, "")
 		if err != nil {
 			return clipIn{}, err
 		}
@@ -207,7 +208,7 @@ func (f foundClip) clip(ctx context.Context, s *service, template jobs.Job, even
 }
 
 // awaitAnswers waits until every job that was taken in has its answer, and puts it into the rows.
-func awaitAnswers(ctx context.Context, s *service, a *app, rows []submitted) error {
+func awaitAnswers(ctx context.Context, s *connect.Service, a *app, rows []submitted) error {
 	ids := []string{}
 	for _, r := range rows {
 		if r.Failure == nil && r.ID != "" && !slices.Contains(ids, r.ID) {
@@ -217,7 +218,7 @@ func awaitAnswers(ctx context.Context, s *service, a *app, rows []submitted) err
 	if len(ids) == 0 {
 		return nil
 	}
-	b := &board{queue: s.queue, ids: ids}
+	b := &board{queue: s.Queue, ids: ids}
 	if err := b.follow(ctx, a.waitScreen(), false); err != nil {
 		if ctx.Err() != nil {
 			return failure.Newf(failure.Unanswered, "see `veil jobs --watch`", "waiting was interrupted, the jobs go on")
@@ -229,7 +230,7 @@ func awaitAnswers(ctx context.Context, s *service, a *app, rows []submitted) err
 		if r.Failure != nil || r.ID == "" {
 			continue
 		}
-		state, err := s.queue.State(ctx, r.ID)
+		state, err := s.Queue.State(ctx, r.ID)
 		if err != nil {
 			return failure.OfJob(r.ID, err)
 		}

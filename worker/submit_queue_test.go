@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
@@ -43,7 +44,7 @@ func TestSubmitKeepsTheRecord(t *testing.T) {
 	h := newHouse(t)
 	id := h.submit("ok", "--case", "ST/1", "--requester", "press", "--purpose", "media", "--priority", "urgent",
 		"--deadline", "2036-12-01T12:00:00Z", "--destroy-after", "2037-01-01T00:00:00Z", "--name", "take-1")
-	b, _, err := h.s.store.Read(t.Context(), jobRecordKey(id), 1<<20)
+	b, _, err := h.s.Store.Read(t.Context(), connect.JobRecordKey(id), 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,14 +53,14 @@ func TestSubmitKeepsTheRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	if j.Case != "ST/1" || j.Requester != "press" || j.Purpose != "media" || j.Priority != jobs.Urgent || j.Derivative != "take-1" ||
-		j.Policy != "press" || j.Source.Bucket != incomingBucket || len(j.Source.SHA256) != 64 || j.Deadline == nil || j.DestroyAfter == nil {
+		j.Policy != "press" || j.Source.Bucket != connect.IncomingBucket || len(j.Source.SHA256) != 64 || j.Deadline == nil || j.DestroyAfter == nil {
 		t.Errorf("the job is %+v", j)
 	}
 	canonical, err := j.Encode()
 	if err != nil || string(canonical) != string(b) {
 		t.Errorf("the record is not canonical: %s", b)
 	}
-	if o, err := h.s.source.Stat(t.Context(), j.Source.Bucket, j.Source.Key, ""); err != nil || o.Size != 2 {
+	if o, err := h.s.Source.Stat(t.Context(), j.Source.Bucket, j.Source.Key, ""); err != nil || o.Size != 2 {
 		t.Errorf("the clip is %+v, %v", o, err)
 	}
 }
@@ -77,7 +78,7 @@ func TestSubmitSameIDOtherContent(t *testing.T) {
 		}
 	}
 	var b strings.Builder
-	if _, err := h.s.store.Fetch(t.Context(), store.Incoming+"cam3/clip", &b); err != nil || b.String() != "ok a" {
+	if _, err := h.s.Store.Fetch(t.Context(), store.Incoming+"cam3/clip", &b); err != nil || b.String() != "ok a" {
 		t.Errorf("the first clip is now %q, %v", b.String(), err)
 	}
 	if out := h.want(failure.ExitConflict, "submit", h.file("y.mp4", "ok b"), "--id", "cam3", "--json"); !strings.Contains(out, `"code": "conflict"`) {
@@ -98,7 +99,7 @@ func TestSubmitAfterDeath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.s.store.Create(t.Context(), jobRecordKey(c.job.ID), b, ""); err != nil {
+	if _, err := h.s.Store.Create(t.Context(), connect.JobRecordKey(c.job.ID), b, ""); err != nil {
 		t.Fatal(err)
 	}
 	h.work()

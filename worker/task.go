@@ -52,7 +52,7 @@ func (w *worker) begin(ctx context.Context, a *jobs.Attempt) (*task, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.record, err = putBytes(ctx, w.service.store, t.prefix+store.JobName, b); err != nil {
+	if t.record, err = putBytes(ctx, w.service.Store, t.prefix+store.JobName, b); err != nil {
 		return nil, err
 	}
 	t.scratch, err = files.OpenScratch(w.config.Scratch)
@@ -90,7 +90,7 @@ func (t *task) stageDone(name string, took time.Duration) {
 func (t *task) fetch(ctx context.Context) error {
 	return t.stage("fetch", func() (err error) {
 		s := t.job.Source
-		if t.source, err = t.service.source.Stat(ctx, s.Bucket, s.Key, s.Version); err != nil {
+		if t.source, err = t.service.Source.Stat(ctx, s.Bucket, s.Key, s.Version); err != nil {
 			return &sourceError{err}
 		}
 		if t.share, err = t.room.take(t.scratch.Dir, t.source.Size); err != nil {
@@ -102,7 +102,7 @@ func (t *task) fetch(ctx context.Context) error {
 		}
 		w := &toScratch{to: f, total: t.source.Size, told: func(percent int) { t.attempt.Progress("fetch", percent) }}
 		found := t.source
-		t.source, err = t.service.source.Fetch(ctx, s.Bucket, s.Key, s.Version, w)
+		t.source, err = t.service.Source.Fetch(ctx, s.Bucket, s.Key, s.Version, w)
 		err = errors.Join(err, noRoom(files.Plain(f.Close())))
 		if w.err != nil {
 			return fmt.Errorf("copy clip: %w", noRoom(files.Plain(w.err)))
@@ -184,7 +184,7 @@ func (t *task) fetchPlan(ctx context.Context, name, path string) error {
 	if err != nil {
 		return fmt.Errorf("make copy of plan: %w", noRoom(files.Plain(err)))
 	}
-	o, err := t.service.store.Fetch(ctx, store.AttemptPrefix(t.job.ID, p.Generation, p.Epoch)+name, f)
+	o, err := t.service.Store.Fetch(ctx, store.AttemptPrefix(t.job.ID, p.Generation, p.Epoch)+name, f)
 	if err = errors.Join(err, noRoom(files.Plain(f.Close()))); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("fetch plan: %w", err)
 	}
@@ -241,7 +241,7 @@ func (t *task) draw(ctx context.Context) error {
 // sameSource looks at the original again: it must still be what was fetched.
 func (t *task) sameSource(ctx context.Context) error {
 	s := t.job.Source
-	now, err := t.service.source.Stat(ctx, s.Bucket, s.Key, s.Version)
+	now, err := t.service.Source.Stat(ctx, s.Bucket, s.Key, s.Version)
 	if err == nil && (now.ETag != t.source.ETag || now.Size != t.source.Size) {
 		err = store.ErrChanged
 	}

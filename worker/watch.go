@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"veil/pipeline/media"
+	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/files"
 	"veil/worker/jobs"
@@ -18,7 +19,7 @@ import (
 // ticket; the queue knows a clip that is handed in twice as the same, so a ticket that is lost does no harm.
 type watcher struct {
 	app      *app
-	s        *service
+	s        *connect.Service
 	box      inbox
 	out      string
 	template jobs.Job
@@ -43,7 +44,7 @@ const emptyPatience = 20
 // oldEvery is how many rounds pass between two looks at clips that have their answer already.
 const oldEvery = 4
 
-func newWatcher(a *app, s *service, box inbox, out string) (*watcher, error) {
+func newWatcher(a *app, s *connect.Service, box inbox, out string) (*watcher, error) {
 	info, err := os.Stat(out)
 	if err != nil {
 		return nil, failure.Usagef("name a folder that is there", "folder cannot be read: %s", files.Plain(err))
@@ -166,7 +167,7 @@ func (w *watcher) take(ctx context.Context, f found, t *ticket) error {
 func (w *watcher) handIn(ctx context.Context, c clipIn, t *ticket) error {
 	t.ID = c.job.ID
 	if w.tickets.of(t.seen()) == nil && w.box.moves() {
-		state, err := w.s.queue.State(ctx, t.ID)
+		state, err := w.s.Queue.State(ctx, t.ID)
 		if err != nil && !errors.Is(err, jobs.ErrNotFound) {
 			return err
 		}
@@ -181,7 +182,7 @@ func (w *watcher) handIn(ctx context.Context, c clipIn, t *ticket) error {
 	if err != nil || !again(state) || state.Generation != t.RetryOf {
 		return err
 	}
-	_, err = kept(ctx, w.s, t.ID)(w.s.queue.Retry(ctx, t.ID, jobs.RetryOptions{Fresh: true}))
+	_, err = kept(ctx, w.s, t.ID)(w.s.Queue.Retry(ctx, t.ID, jobs.RetryOptions{Fresh: true}))
 	if errors.Is(err, jobs.ErrPhase) {
 		return nil // somebody else was faster
 	}
@@ -194,7 +195,7 @@ func again(state jobs.State) bool { return state.Phase == jobs.Failed || state.P
 // giveUp forgets a clip whose file became another one before it had its answer.
 func (w *watcher) giveUp(ctx context.Context, t *ticket) error {
 	if t.ID != "" && !w.shared(t) {
-		_, err := kept(ctx, w.s, t.ID)(w.s.queue.Cancel(ctx, t.ID))
+		_, err := kept(ctx, w.s, t.ID)(w.s.Queue.Cancel(ctx, t.ID))
 		if err != nil && !errors.Is(err, jobs.ErrPhase) && !errors.Is(err, jobs.ErrNotFound) {
 			return failure.OfJob(t.ID, err)
 		}

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/files"
 	"veil/worker/jobs"
@@ -17,7 +18,7 @@ import (
 // watchCmd is `veil watch`.
 type watchCmd struct {
 	Where string `arg:"" placeholder:"FOLDER|s3://BUCKET/PREFIX" help:"Where clips appear."`
-	serviceFlags
+	connect.Flags
 	orderFlags
 	Out    string        `short:"o" placeholder:"FOLDER" help:"Where done, held and failed are; for a folder it is the folder itself, for a bucket it must be given."`
 	Every  time.Duration `placeholder:"TIME" help:"How often to look (default: 5s, for a bucket 30s)."`
@@ -39,11 +40,11 @@ func (c *watchCmd) Run(ctx context.Context, a *app) (err error) {
 	if c.Settle < 1 || c.Every < 0 {
 		return failure.Usagef("give --settle 1 or more and a time that is not negative", "clips could not be told from half copies")
 	}
-	s, err := c.connect(ctx, submitOptions())
+	s, err := c.Connect(ctx, submitOptions())
 	if err != nil {
 		return err
 	}
-	defer closing(s, &err)
+	defer connect.Closing(s, &err)
 	box, out, every, err := c.inbox(s)
 	if err != nil {
 		return err
@@ -90,7 +91,7 @@ func (w *watcher) run(ctx context.Context, every time.Duration, once bool) error
 }
 
 // inbox opens what is to be watched.
-func (c *watchCmd) inbox(s *service) (inbox, string, time.Duration, error) {
+func (c *watchCmd) inbox(s *connect.Service) (inbox, string, time.Duration, error) {
 	if address, ok := strings.CutPrefix(c.Where, "s3://"); ok {
 		bucket, prefix, _ := strings.Cut(address, "/")
 		if bucket == "" || c.Out == "" {

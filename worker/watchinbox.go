@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"veil/worker/connect"
 	"veil/worker/files"
 	"veil/worker/jobs"
 	"veil/worker/store"
@@ -122,7 +123,7 @@ func (b *folderInbox) clip(ctx context.Context, f found, template jobs.Job) (cli
 
 // bucketInbox is a prefix of a bucket. It is only read.
 type bucketInbox struct {
-	s      *service
+	s      *connect.Service
 	bucket string
 	prefix string
 }
@@ -130,7 +131,7 @@ type bucketInbox struct {
 func (b *bucketInbox) moves() bool { return false }
 
 func (b *bucketInbox) scan(ctx context.Context) (clips []found, others int, err error) {
-	for o, err := range b.s.source.List(ctx, b.bucket, b.prefix) {
+	for o, err := range b.s.Source.List(ctx, b.bucket, b.prefix) {
 		if err != nil {
 			return nil, 0, err
 		}
@@ -151,7 +152,7 @@ func foundObject(name string, o store.Object) found {
 func (b *bucketInbox) ready(found) bool { return true }
 
 func (b *bucketInbox) clip(ctx context.Context, f found, template jobs.Job) (clipIn, error) {
-	o, err := b.s.source.Stat(ctx, b.bucket, b.prefix+f.name, "")
+	o, err := b.s.Source.Stat(ctx, b.bucket, b.prefix+f.name, "")
 	if errors.Is(err, store.ErrNotFound) {
 		return clipIn{}, errMoved
 	}

@@ -44,7 +44,7 @@ func (w *watcher) answer(ctx context.Context, t *ticket) (waits bool, err error)
 	if !t.Submitted || w.replaced(t) {
 		return true, nil
 	}
-	state, err := w.s.queue.State(ctx, t.ID)
+	state, err := w.s.Queue.State(ctx, t.ID)
 	switch {
 	case errors.Is(err, jobs.ErrNotFound) && t.Box != "":
 		return false, w.tickets.drop(t)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
@@ -17,7 +18,7 @@ import (
 // withdrawCmd is `veil withdraw`.
 type withdrawCmd struct {
 	ID string `arg:"" help:"A released job."`
-	serviceFlags
+	connect.Flags
 	Reason string `required:"" placeholder:"TEXT" help:"Why; it is kept with the case."`
 	By     string `required:"" placeholder:"NAME" help:"Who decides."`
 }
@@ -43,12 +44,12 @@ func (c *withdrawCmd) Run(ctx context.Context, a *app) (err error) {
 	if strings.TrimSpace(c.Reason) == "" || strings.TrimSpace(c.By) == "" {
 		return failure.Usagef("give both", "--reason and --by must say something")
 	}
-	s, err := c.connect(ctx, submitOptions())
+	s, err := c.Connect(ctx, submitOptions())
 	if err != nil {
 		return err
 	}
-	defer closing(s, &err)
-	state, err := s.queue.Withdraw(ctx, c.ID)
+	defer connect.Closing(s, &err)
+	state, err := s.Queue.Withdraw(ctx, c.ID)
 	if err != nil {
 		return failure.OfJob(c.ID, err)
 	}
@@ -65,7 +66,7 @@ func (c *withdrawCmd) Run(ctx context.Context, a *app) (err error) {
 }
 
 // takeBack logs a withdrawal and empties the release prefixes of a job.
-func takeBack(ctx context.Context, s *service, state jobs.State, w withdrawal) (removed int, err error) {
+func takeBack(ctx context.Context, s *connect.Service, state jobs.State, w withdrawal) (removed int, err error) {
 	if state.Result == nil {
 		return 0, failure.Coded(failure.Phase, "job "+state.ID+" has no release")
 	}
@@ -77,13 +78,13 @@ func takeBack(ctx context.Context, s *service, state jobs.State, w withdrawal) (
 	if err := enc.Encode(w); err != nil {
 		return 0, fmt.Errorf("encode withdrawal: %w", err)
 	}
-	_, err = s.store.Create(ctx, withdrawalKey(w.ID, w.Generation), bytes.TrimSpace(b.Bytes()), "application/json")
+	_, err = s.Store.Create(ctx, withdrawalKey(w.ID, w.Generation), bytes.TrimSpace(b.Bytes()), "application/json")
 	if err != nil && !errors.Is(err, store.ErrExists) { // begun before: the first word stands
 		return 0, err
 	}
 	for g := 1; g <= w.Generation; g++ {
 		prefix := store.ReleasePrefix(w.ID, g)
-		for _, err := range s.store.List(ctx, prefix) {
+		for _, err := range s.Store.List(ctx, prefix) {
 			if err != nil {
 				return removed, err
 			}

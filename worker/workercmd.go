@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"veil/pipeline"
+	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
 )
@@ -43,7 +44,7 @@ const leastCollectAge = time.Hour
 
 // workerCmd is `veil worker`: the daemon.
 type workerCmd struct {
-	serviceFlags
+	connect.Flags
 	workerFlags
 	Once bool `group:"worker" help:"End once the queue is empty."`
 }
@@ -56,7 +57,7 @@ func (c *workerCmd) Run(ctx context.Context, a *app) error {
 	soft, hard, release := stops(ctx)
 	defer release()
 	log := newLog(a)
-	c.log = log
+	c.Log = log
 	a.sandboxByDefault()
 	w, options, err := c.prepare(soft, a)
 	if err != nil {
@@ -67,9 +68,9 @@ func (c *workerCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = s.close() }()
+	defer func() { _ = s.Close() }()
 	w.service = s
-	if w.trust, err = s.checkStore(soft); err != nil {
+	if w.trust, err = s.CheckStore(soft); err != nil {
 		return err
 	}
 	d := c.daemon(w, a)
@@ -145,9 +146,9 @@ func (f *workerFlags) daemon(w *worker, a *app) *daemon {
 const reachWait = 3 * time.Second
 
 // reach connects, and waits for servers that do not answer yet. What waiting cannot mend is an error.
-func (c *workerCmd) reach(ctx context.Context, o jobs.Options) (*service, error) {
+func (c *workerCmd) reach(ctx context.Context, o jobs.Options) (*connect.Service, error) {
 	for {
-		s, err := c.connect(ctx, o)
+		s, err := c.Connect(ctx, o)
 		if err == nil {
 			return s, nil
 		}
@@ -155,7 +156,7 @@ func (c *workerCmd) reach(ctx context.Context, o jobs.Options) (*service, error)
 		if f.Code != failure.Queue || ctx.Err() != nil {
 			return nil, err
 		}
-		c.log.Warn("waiting for the queue", "code", f.Code, "detail", f.Detail)
+		c.Log.Warn("waiting for the queue", "code", f.Code, "detail", f.Detail)
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()

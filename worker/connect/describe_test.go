@@ -1,4 +1,4 @@
-package main
+package connect
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ func TestDoctorShowsNoSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("VEIL_SOURCE_KEY", "canary-in-env")
-	c := serviceConfigOf(serviceFlags{Nats: "nats://me:canary-password@127.0.0.1:4222?x=canary", NatsCreds: file, Store: "s3://veil",
+	c := Describe(Flags{Nats: "nats://me:canary-password@127.0.0.1:4222?x=canary", NatsCreds: file, Store: "s3://veil",
 		S3Endpoint: "https://canary:canary@127.0.0.1:9000", S3KeyFile: file, S3SecretFile: file, Encryption: "required"})
 	b, err := json.Marshal(c)
 	if err != nil {

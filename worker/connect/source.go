@@ -1,4 +1,4 @@
-package main
+package connect
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"veil/worker/store"
 )
 
-// sources are where clips come from: the store's own incoming/ prefix under the name of incomingBucket, and what the
+// sources are where clips come from: the store's own incoming/ prefix under the name of IncomingBucket, and what the
 // operator named. It reads and nothing else.
 type sources struct {
 	own   store.Store
@@ -19,7 +19,7 @@ type sources struct {
 var errNoBucket = fmt.Errorf("no sources are set up: %w", store.ErrNotFound)
 
 func (s sources) Stat(ctx context.Context, bucket, key, version string) (store.Object, error) {
-	if bucket != incomingBucket {
+	if bucket != IncomingBucket {
 		if s.other == nil {
 			return store.Object{}, errNoBucket
 		}
@@ -30,7 +30,7 @@ func (s sources) Stat(ctx context.Context, bucket, key, version string) (store.O
 }
 
 func (s sources) Fetch(ctx context.Context, bucket, key, version string, w io.Writer) (store.Object, error) {
-	if bucket != incomingBucket {
+	if bucket != IncomingBucket {
 		if s.other == nil {
 			return store.Object{}, errNoBucket
 		}
@@ -49,7 +49,7 @@ func asked(o store.Object, version string, err error) (store.Object, error) {
 }
 
 func (s sources) List(ctx context.Context, bucket, prefix string) iter.Seq2[store.Object, error] {
-	if bucket != incomingBucket {
+	if bucket != IncomingBucket {
 		if s.other == nil {
 			return func(yield func(store.Object, error) bool) { yield(store.Object{}, errNoBucket) }
 		}

@@ -1,4 +1,7 @@
-package main
+// Package connect reaches queue, store and sources: the flags that say where they are, where secrets come from, and how a
+// running veil dev is found by its folder. It asks nothing of them but whether they keep what veil needs; whoever connects
+// closes the Service.
+package connect
 
 import (
 	"cmp"
@@ -21,9 +24,9 @@ import (
 	"veil/worker/store"
 )
 
-// serviceFlags say where queue and store are. Secrets come from files or the environment, never from a flag, which every
+// Flags say where queue and store are. Secrets come from files or the environment, never from a flag, which every
 // user of the machine could read.
-type serviceFlags struct {
+type Flags struct {
 	Dir string `group:"service" placeholder:"FOLDER" help:"Data folder of a running veil dev (default: ./veil-data where --nats is not given)."`
 
 	Nats      string `group:"service" placeholder:"URL" help:"NATS server, or several with commas."`
@@ -50,38 +53,38 @@ type serviceFlags struct {
 	SourceSecretFile string `group:"service" placeholder:"FILE" help:"File with its secret key (or VEIL_SOURCE_SECRET)."`
 
 	token string       // of a running veil dev
-	log   *slog.Logger // hears of the connection's ups and downs; nil for short commands
+	Log   *slog.Logger `kong:"-"` // hears of the connection's ups and downs; nil for short commands
 }
 
-// incomingBucket is the bucket under whose name a job's source means the store's own incoming/ prefix.
-const incomingBucket = "incoming"
+// IncomingBucket is the bucket under whose name a job's source means the store's own incoming/ prefix.
+const IncomingBucket = "incoming"
 
-// jobRecordKey is where the canonical job lies for as long as anything of it is kept: from it an unfinished job comes back
+// JobRecordKey is where the canonical job lies for as long as anything of it is kept: from it an unfinished job comes back
 // after the queue's own files were lost.
-func jobRecordKey(id string) string { return store.Restricted + id + "/" + store.JobName }
+func JobRecordKey(id string) string { return store.Restricted + id + "/" + store.JobName }
 
-// service is the open connections of one command.
-type service struct {
-	queue  *jobs.Queue
-	store  store.Store
-	source store.Source // bucket incomingBucket is the store's own incoming/ prefix
-	nc     *nats.Conn
+// Service is the open connections of one command.
+type Service struct {
+	Queue  *jobs.Queue
+	Store  store.Store
+	Source store.Source // bucket IncomingBucket is the store's own incoming/ prefix
+	NC     *nats.Conn
 }
 
-// connect opens queue, store and sources. Close the service.
-func (f *serviceFlags) connect(ctx context.Context, o jobs.Options) (*service, error) {
-	s, err := f.open()
+// Connect opens queue, store and sources. Close the service.
+func (f *Flags) Connect(ctx context.Context, o jobs.Options) (*Service, error) {
+	s, err := f.Open()
 	if err != nil {
 		return nil, err
 	}
-	if s.queue, err = jobs.Open(ctx, s.nc, o); err != nil {
-		return nil, errors.Join(failure.OfQueue(err), s.close())
+	if s.Queue, err = jobs.Open(ctx, s.NC, o); err != nil {
+		return nil, errors.Join(failure.OfQueue(err), s.Close())
 	}
 	return s, nil
 }
 
-// open is connect without the queue, which may not be set up yet.
-func (f *serviceFlags) open() (*service, error) {
+// Open is connect without the queue, which may not be set up yet.
+func (f *Flags) Open() (*Service, error) {
 	if err := f.findDev(); err != nil {
 		return nil, err
 	}
@@ -89,27 +92,27 @@ func (f *serviceFlags) open() (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &service{nc: nc}
-	if err := f.openStores(s); err != nil {
-		return nil, errors.Join(err, s.close())
+	s := &Service{NC: nc}
+	if err := f.OpenStores(s); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-// close ends everything that connect opened.
-func (s *service) close() error {
+// Close ends everything that connect opened.
+func (s *Service) Close() error {
 	var errs []error
-	if s.queue != nil {
-		errs = append(errs, s.queue.Close())
+	if s.Queue != nil {
+		errs = append(errs, s.Queue.Close())
 	}
-	if s.source != nil {
-		errs = append(errs, s.source.Close())
+	if s.Source != nil {
+		errs = append(errs, s.Source.Close())
 	}
-	if s.store != nil {
-		errs = append(errs, s.store.Close())
+	if s.Store != nil {
+		errs = append(errs, s.Store.Close())
 	}
-	if s.nc != nil {
-		s.nc.Close()
+	if s.NC != nil {
+		s.NC.Close()
 	}
 	return errors.Join(errs...)
 }
@@ -121,7 +124,7 @@ const (
 
 // dial connects to NATS. A connection that breaks later is taken up again for as long as it takes, and no word waits in a
 // buffer until it is stale.
-func (f *serviceFlags) dial(more ...nats.Option) (*nats.Conn, error) {
+func (f *Flags) dial(more ...nats.Option) (*nats.Conn, error) {
 	o := []nats.Option{
 		nats.Name("veil"), nats.Timeout(dialLimit), nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.ReconnectBufSize(-1),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { f.say("queue", err) }),
@@ -152,32 +155,32 @@ func (f *serviceFlags) dial(more ...nats.Option) (*nats.Conn, error) {
 }
 
 // say logs what becomes of the connection, where there is a log.
-func (f *serviceFlags) say(what string, err error) {
+func (f *Flags) say(what string, err error) {
 	switch {
-	case f.log == nil:
+	case f.Log == nil:
 	case err != nil:
-		f.log.Warn(what, "error", err)
+		f.Log.Warn(what, "error", err)
 	default:
-		f.log.Info(what)
+		f.Log.Info(what)
 	}
 }
 
-// devFile lies in veil dev's folder and says, to whoever may read it, how to reach it.
-const devFile = "dev.json"
+// DevFile lies in veil dev's folder and says, to whoever may read it, how to reach it.
+const DevFile = "dev.json"
 
-// devAddress is what devFile holds. Folders are relative to the one it lies in.
-type devAddress struct {
+// DevAddress is what DevFile holds. Folders are relative to the one it lies in.
+type DevAddress struct {
 	Nats    string `json:"nats"`
 	Token   string `json:"token"`
 	Store   string `json:"store"`
 	Sources string `json:"sources"`
 }
 
-// defaultDir is where veil dev keeps its data.
-const defaultDir = "veil-data"
+// DevDir is where veil dev keeps its data.
+const DevDir = "veil-data"
 
 // findDev fills in where a running veil dev is reached, unless the flags name servers.
-func (f *serviceFlags) findDev() error {
+func (f *Flags) findDev() error {
 	if f.Nats != "" {
 		if f.Dir != "" {
 			return failure.Usagef("give one of them", "--dir names a running veil dev, --nats another server")
@@ -186,16 +189,16 @@ func (f *serviceFlags) findDev() error {
 	}
 	dir := f.Dir
 	if dir == "" {
-		dir = defaultDir
+		dir = DevDir
 	}
-	b, err := os.ReadFile(filepath.Join(dir, devFile))
+	b, err := os.ReadFile(filepath.Join(dir, DevFile))
 	if err != nil {
 		return failure.Usagef("start `veil dev`, or name its folder with --dir, or servers with --nats and --store",
 			"there is no veil dev in %s", dir)
 	}
-	var d devAddress
+	var d DevAddress
 	if err := json.Unmarshal(b, &d); err != nil {
-		return failure.Newf(failure.Setup, "start `veil dev` again", "%s in %s makes no sense", devFile, dir)
+		return failure.Newf(failure.Setup, "start `veil dev` again", "%s in %s makes no sense", DevFile, dir)
 	}
 	f.Nats, f.token, f.Encryption = d.Nats, d.Token, "off"
 	f.Store, f.SourceDir = filepath.Join(dir, d.Store), filepath.Join(dir, d.Sources)
@@ -203,7 +206,7 @@ func (f *serviceFlags) findDev() error {
 }
 
 // check holds the flags that name servers against each other.
-func (f *serviceFlags) check() error {
+func (f *Flags) check() error {
 	bucket, s3 := strings.CutPrefix(f.Store, "s3://")
 	switch {
 	case f.Store == "":
@@ -258,4 +261,11 @@ func pair(prefix, keyFile, secretFile string) (key, sec string, err error) {
 			"one half of the %s access key is missing", prefix)
 	}
 	return key, sec, nil
+}
+
+// Closing ends a service and tells an error of that where there is no other.
+func Closing(s *Service, err *error) {
+	if e := s.Close(); e != nil && *err == nil {
+		*err = e
+	}
 }

@@ -1,4 +1,4 @@
-package main
+package connect
 
 import (
 	"cmp"
@@ -9,21 +9,21 @@ import (
 	"veil/worker/store"
 )
 
-// openStores opens the store and the sources that the flags name. Nothing is asked of them yet.
-func (f *serviceFlags) openStores(s *service) error {
+// OpenStores opens the store and the sources that the flags name. Nothing is asked of them yet.
+func (f *Flags) OpenStores(s *Service) error {
 	var err error
-	if s.store, err = f.openStore(); err != nil {
+	if s.Store, err = f.openStore(); err != nil {
 		return failure.OfStore(err)
 	}
 	from, err := f.openSource()
 	if err != nil {
 		return failure.OfStore(err)
 	}
-	s.source = sources{own: s.store, other: from}
+	s.Source = sources{own: s.Store, other: from}
 	return nil
 }
 
-func (f *serviceFlags) openStore() (store.Store, error) {
+func (f *Flags) openStore() (store.Store, error) {
 	want := store.Encryption(f.Encryption)
 	bucket, s3 := strings.CutPrefix(f.Store, "s3://")
 	if !s3 {
@@ -38,7 +38,7 @@ func (f *serviceFlags) openStore() (store.Store, error) {
 }
 
 // openSource gives nil where nothing but files that were handed in can be a source.
-func (f *serviceFlags) openSource() (store.Source, error) {
+func (f *Flags) openSource() (store.Source, error) {
 	if f.SourceDir != "" {
 		return store.OpenDirSource(f.SourceDir)
 	}
@@ -57,8 +57,8 @@ func (f *serviceFlags) openSource() (store.Source, error) {
 		CAFile: cmp.Or(f.SourceCA, f.S3CA), Plain: f.S3Plain})
 }
 
-// checkStore asks the store whether it keeps what veil needs.
-func (s *service) checkStore(ctx context.Context) (store.Trust, error) {
-	trust, err := s.store.Check(ctx)
+// CheckStore asks the store whether it keeps what veil needs.
+func (s *Service) CheckStore(ctx context.Context) (store.Trust, error) {
+	trust, err := s.Store.Check(ctx)
 	return trust, failure.OfStore(err)
 }
