@@ -6,6 +6,7 @@ import (
 	"veil/pipeline"
 	"veil/worker/failure"
 	"veil/worker/files"
+	"veil/worker/screen"
 	"veil/worker/text"
 )
 
@@ -49,9 +50,9 @@ func (c *analyzeCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	m := newMeter(c.Progress, a.err, files.Base(p.in))
+	m := screen.NewMeter(c.Progress, a.err, files.Base(p.in))
 	answer, err := a.analyze(ctx, pipeline.AnalyzeRequest{Config: config, In: p.in, Policy: policy, From: c.From.value(), To: c.To.value()}, p, m)
-	m.close()
+	m.Close()
 	if err != nil {
 		return failure.About(c.In, err)
 	}
@@ -86,8 +87,8 @@ func (p *paths) checkPlan() error {
 }
 
 // analyze runs the first pass in scratch and puts plan and sheet in their places.
-func (a *app) analyze(ctx context.Context, r pipeline.AnalyzeRequest, p paths, m meter) (analyzed, error) {
-	src, err := pipeline.DigestFile(ctx, p.in, m.event)
+func (a *app) analyze(ctx context.Context, r pipeline.AnalyzeRequest, p paths, m screen.Meter) (analyzed, error) {
+	src, err := pipeline.DigestFile(ctx, p.in, m.Event)
 	if err != nil {
 		return analyzed{}, err
 	}
@@ -97,7 +98,7 @@ func (a *app) analyze(ctx context.Context, r pipeline.AnalyzeRequest, p paths, m
 	}
 	defer s.Close()
 	r.SHA256, r.PlanOut = src.SHA256, s.Path("plan.json")
-	res, err := a.engine.stages(a.CrashLog).Analyze(ctx, r, m.event)
+	res, err := a.engine.stages(a.CrashLog).Analyze(ctx, r, m.Event)
 	if err != nil {
 		return analyzed{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	"veil/pipeline"
 	"veil/worker/failure"
 	"veil/worker/files"
+	"veil/worker/screen"
 )
 
 // batch redacts many clips, one after another, into a folder.
@@ -102,9 +103,9 @@ func (b *batch) one(ctx context.Context, s source) row {
 		return failedRow(s, s.err)
 	}
 	p := b.paths(s)
-	m := newMeter(b.flags.Progress, b.app.err, s.label)
-	defer m.close()
-	src, err := pipeline.DigestFile(ctx, s.path, m.event)
+	m := screen.NewMeter(b.flags.Progress, b.app.err, s.label)
+	defer m.Close()
+	src, err := pipeline.DigestFile(ctx, s.path, m.Event)
 	if err != nil {
 		return failedRow(s, err)
 	}
@@ -192,7 +193,7 @@ func missing(files ...string) bool {
 }
 
 // redo removes what an earlier run made of the clip, so that no name promises what is no longer true, and redacts it.
-func (b *batch) redo(ctx context.Context, s source, p paths, m meter) row {
+func (b *batch) redo(ctx context.Context, s source, p paths, m screen.Meter) row {
 	for _, path := range []string{p.out, p.plan, p.report, p.sheet} {
 		if path == "" {
 			continue

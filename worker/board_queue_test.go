@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"veil/worker/jobs"
+	"veil/worker/screen"
 )
 
 func TestJobsWatchTellsEachChange(t *testing.T) {
@@ -45,7 +46,7 @@ func TestJobsWatchTellsEachChange(t *testing.T) {
 		}
 		if asJSON {
 			for line := range strings.Lines(out.String()) {
-				var v view
+				var v screen.View
 				if err := json.Unmarshal([]byte(line), &v); err != nil || v.ID == "" {
 					t.Errorf("%q: %v", line, err)
 				}
@@ -65,31 +66,6 @@ func until(t *testing.T, what string, ok func() bool) {
 		}
 	}
 	t.Fatalf("never: %s", what)
-}
-
-func TestLiveScreenRedrawsInPlace(t *testing.T) {
-	var out bytes.Buffer
-	s := &liveScreen{w: &out, size: func() (int, int) { return 60, 6 }}
-	row := view{ID: "a", Priority: jobs.Urgent, Phase: jobs.Running, Stage: "render", Percent: 50, Generation: 1, Attempt: 1, Submitted: time.Now()}
-	s.show([]view{row, row, row, row, row}, nil)
-	first := out.String()
-	contains(t, first, "render", "[####", "and 2 more")
-	for line := range strings.Lines(first) {
-		if len(line) > 60 {
-			t.Errorf("a line of %d signs", len(line))
-		}
-	}
-	if n := strings.Count(first, "\n"); n != 5 {
-		t.Errorf("%d lines on a screen of 6", n)
-	}
-	out.Reset()
-	s.show([]view{row}, nil)
-	if !strings.HasPrefix(out.String(), "\x1b[5A\x1b[J") {
-		t.Errorf("the second drawing begins with %q", out.String()[:10])
-	}
-	if b := bar(50); b != "[##########..........]" || bar(-1) != bar(0) || bar(200) != bar(100) {
-		t.Errorf("bars are %s %s %s", b, bar(-1), bar(200))
-	}
 }
 
 // TestWaitInterrupted: whoever stops waiting leaves the job alone.

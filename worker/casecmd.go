@@ -18,6 +18,7 @@ import (
 	"veil/worker/failure"
 	"veil/worker/files"
 	"veil/worker/jobs"
+	"veil/worker/screen"
 )
 
 // caseCmd is `veil case`.
@@ -171,7 +172,7 @@ func caseRowOf(st jobs.State) (caseRow, error) {
 		}
 	}
 	if j.Deadline != nil {
-		r.Deadline, r.Late = j.Deadline.Local().Format("2006-01-02 15:04"), viewOf(st).Late
+		r.Deadline, r.Late = j.Deadline.Local().Format("2006-01-02 15:04"), screen.ViewOf(st).Late
 	}
 	return r, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"veil/worker/failure"
 	"veil/worker/jobs"
+	"veil/worker/screen"
 	"veil/worker/store"
 )
 
@@ -269,7 +270,7 @@ func TestJobsAndJob(t *testing.T) {
 		t.Errorf("filtered by state: %s", out)
 	}
 	var list struct {
-		Jobs  []view
+		Jobs  []screen.View
 		Total int
 	}
 	if err := json.Unmarshal([]byte(h.want(0, "jobs", "--json", "--limit", "1")), &list); err != nil || list.Total != 3 || len(list.Jobs) != 1 ||

@@ -9,6 +9,7 @@ import (
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
+	"veil/worker/screen"
 	"veil/worker/store"
 	"veil/worker/text"
 )
@@ -121,7 +122,7 @@ func (a *app) printJob(i jobInfo) {
 	line("priority", "%s", s.Priority)
 	line("submitted", "%s", stamp(s.Submitted))
 	if j.Deadline != nil {
-		line("deadline", "%s (%s)", stamp(*j.Deadline), viewOf(s).due())
+		line("deadline", "%s (%s)", stamp(*j.Deadline), screen.ViewOf(s).Due())
 	}
 	if j.DestroyAfter != nil {
 		line("destroy", "after %s", stamp(*j.DestroyAfter))
@@ -156,7 +157,7 @@ func lastStages(all []jobs.Event) (list []jobs.Event) {
 func eventText(e jobs.Event) string {
 	switch {
 	case e.Event == jobs.EventStage && e.Percent != nil:
-		return e.Stage + " " + percentText(*e.Percent)
+		return e.Stage + " " + screen.PercentText(*e.Percent)
 	case len(e.Faults) > 0:
 		return string(e.Event) + " (" + strings.Join(e.Faults, "; ") + ")"
 	case e.Code != "":

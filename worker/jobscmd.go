@@ -6,6 +6,7 @@ import (
 
 	"veil/worker/connect"
 	"veil/worker/jobs"
+	"veil/worker/screen"
 )
 
 // jobsCmd is `veil jobs`.
@@ -24,33 +25,33 @@ func (c *jobsCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer connect.Closing(s, &err)
-	b := &board{queue: s.Queue, keep: c.keep}
+	b := &screen.Board{Queue: s.Queue, Keep: c.keep}
 	if c.Watch {
-		err := b.follow(ctx, a.watchScreen(), true)
+		err := b.Follow(ctx, screen.Watching(a.out, a.JSON), true)
 		if ctx.Err() != nil {
 			return nil // it was asked to end
 		}
 		return err
 	}
-	if err := b.load(ctx); err != nil {
+	if err := b.Load(ctx); err != nil {
 		return err
 	}
-	if err := b.stages(ctx); err != nil {
+	if err := b.Stages(ctx); err != nil {
 		return err
 	}
-	all := b.all()
+	all := b.All()
 	total := len(all)
 	if c.Limit > 0 {
 		all = all[:min(total, c.Limit)]
 	}
 	if a.JSON {
-		return a.printJSON(map[string]any{"jobs": append([]view{}, all...), "total": total})
+		return a.printJSON(map[string]any{"jobs": append([]screen.View{}, all...), "total": total})
 	}
 	if total == 0 {
 		a.printf("no jobs\n")
 		return nil
 	}
-	writeViews(a.out, all, false)
+	screen.WriteTable(a.out, all, false)
 	if total > len(all) {
 		a.printf("and %d more (--limit 0 shows all)\n", total-len(all))
 	}

@@ -8,6 +8,7 @@ import (
 	"veil/pipeline"
 	"veil/worker/failure"
 	"veil/worker/files"
+	"veil/worker/screen"
 	"veil/worker/text"
 )
 
@@ -67,9 +68,9 @@ func (a *app) single(ctx context.Context, r pipeline.Request, p paths, progress 
 		return err
 	}
 	r.Config = config
-	m := newMeter(progress, a.err, files.Base(p.in))
+	m := screen.NewMeter(progress, a.err, files.Base(p.in))
 	out, err := a.clip(ctx, r, p, m)
-	m.close()
+	m.Close()
 	if err != nil {
 		return err
 	}
@@ -77,7 +78,7 @@ func (a *app) single(ctx context.Context, r pipeline.Request, p paths, progress 
 }
 
 // clip runs the pipeline for one clip, and draws the contact sheet where one is wanted.
-func (a *app) clip(ctx context.Context, r pipeline.Request, p paths, m meter) (out pipeline.Outcome, err error) {
+func (a *app) clip(ctx context.Context, r pipeline.Request, p paths, m screen.Meter) (out pipeline.Outcome, err error) {
 	r.In, r.Out, r.PlanOut, r.ReportOut = p.in, p.out, p.plan, p.report
 	if p.sheet != "" && r.PlanOut == "" {
 		s, err := files.OpenScratch(r.Config.Scratch)
@@ -87,7 +88,7 @@ func (a *app) clip(ctx context.Context, r pipeline.Request, p paths, m meter) (o
 		defer s.Close()
 		r.PlanOut = s.Path("plan.json")
 	}
-	out, err = a.engine.redact(ctx, a.engine.stages(a.CrashLog), r, m.event)
+	out, err = a.engine.redact(ctx, a.engine.stages(a.CrashLog), r, m.Event)
 	if err != nil {
 		return out, err
 	}

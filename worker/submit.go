@@ -11,6 +11,7 @@ import (
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
+	"veil/worker/screen"
 	"veil/worker/store"
 	"veil/worker/text"
 )
@@ -170,13 +171,13 @@ func submitOne(ctx context.Context, s *connect.Service, a *app, f foundClip, tem
 	if f.skip != "" {
 		return row
 	}
-	m := newMeter("auto", a.err, f.label)
-	defer m.close()
-	c, err := f.clip(ctx, s, template, m.event)
+	m := screen.NewMeter("auto", a.err, f.label)
+	defer m.Close()
+	c, err := f.clip(ctx, s, template, m.Event)
 	if err == nil {
 		row.ID = c.job.ID
 		var state jobs.State
-		state, err = handIn(ctx, s, c, m.event)
+		state, err = handIn(ctx, s, c, m.Event)
 		row.Phase = state.Phase
 	}
 	if err != nil {
@@ -218,8 +219,8 @@ func awaitAnswers(ctx context.Context, s *connect.Service, a *app, rows []submit
 	if len(ids) == 0 {
 		return nil
 	}
-	b := &board{queue: s.Queue, ids: ids}
-	if err := b.follow(ctx, a.waitScreen(), false); err != nil {
+	b := &screen.Board{Queue: s.Queue, IDs: ids}
+	if err := b.Follow(ctx, screen.Waiting(a.err), false); err != nil {
 		if ctx.Err() != nil {
 			return failure.Newf(failure.Unanswered, "see `veil jobs --watch`", "waiting was interrupted, the jobs go on")
 		}

@@ -9,6 +9,7 @@ import (
 	"veil/pipeline/decide"
 	"veil/worker/failure"
 	"veil/worker/files"
+	"veil/worker/screen"
 	"veil/worker/text"
 )
 
@@ -31,16 +32,16 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	m := newMeter(c.Progress, a.err, files.Base(c.Out))
-	defer m.close()
+	m := screen.NewMeter(c.Progress, a.err, files.Base(c.Out))
+	defer m.Close()
 	if err := c.belongs(ctx, m); err != nil {
 		return failure.About(c.Original, err)
 	}
-	res, err := a.engine.stages(a.CrashLog).Verify(ctx, pipeline.VerifyRequest{Config: config, In: c.Original, Out: c.Out, Plan: c.Plan}, m.event)
+	res, err := a.engine.stages(a.CrashLog).Verify(ctx, pipeline.VerifyRequest{Config: config, In: c.Original, Out: c.Out, Plan: c.Plan}, m.Event)
 	if err != nil {
 		return failure.About(c.Out, err)
 	}
-	m.close()
+	m.Close()
 	if a.JSON {
 		if err := a.printJSON(res); err != nil {
 			return err
@@ -52,7 +53,7 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 }
 
 // belongs refuses a plan that was made for another clip.
-func (c *verifyCmd) belongs(ctx context.Context, m meter) error {
+func (c *verifyCmd) belongs(ctx context.Context, m screen.Meter) error {
 	b, err := os.ReadFile(c.Plan)
 	if err != nil {
 		return failure.Usagef("check the file's owner and mode", "plan cannot be read: %s", files.Plain(err))
@@ -61,7 +62,7 @@ func (c *verifyCmd) belongs(ctx context.Context, m meter) error {
 	if err != nil {
 		return failure.Usagef("name the plan that the derivative was rendered by", "%s", err)
 	}
-	src, err := pipeline.DigestFile(ctx, c.Original, m.event)
+	src, err := pipeline.DigestFile(ctx, c.Original, m.Event)
 	if err != nil {
 		return err
 	}

@@ -84,8 +84,10 @@ func (w *watcher) run(ctx context.Context, every time.Duration, once bool) error
 		if once && err == nil && idle {
 			return nil
 		}
-		if pause(ctx, every); ctx.Err() != nil {
+		select {
+		case <-ctx.Done():
 			return nil
+		case <-time.After(every):
 		}
 	}
 }

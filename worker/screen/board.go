@@ -1,4 +1,4 @@
-package main
+package screen
 
 import (
 	"context"
@@ -18,34 +18,34 @@ const (
 	eventRoom   = 256                    // events that may wait
 )
 
-// board keeps the views of some jobs up to date.
-type board struct {
-	queue *jobs.Queue
-	ids   []string              // just these, or
-	keep  func(jobs.State) bool // all that it keeps
-	views map[string]view
+// Board keeps the views of some jobs up to date.
+type Board struct {
+	Queue *jobs.Queue
+	IDs   []string              // just these, or
+	Keep  func(jobs.State) bool // all that it keeps
+	views map[string]View
 }
 
-// screen shows a board: changed are the views that are not as they were.
-type screen interface {
-	show(all, changed []view)
+// Screen shows a board: changed are the views that are not as they were.
+type Screen interface {
+	show(all, changed []View)
 	close()
 }
 
-// load reads all records anew.
-func (b *board) load(ctx context.Context) error {
-	fresh := map[string]view{}
-	take := func(s jobs.State) { fresh[s.ID] = b.carry(viewOf(s)) }
-	for _, id := range b.ids {
-		s, err := b.queue.State(ctx, id)
+// Load reads all records anew.
+func (b *Board) Load(ctx context.Context) error {
+	fresh := map[string]View{}
+	take := func(s jobs.State) { fresh[s.ID] = b.carry(ViewOf(s)) }
+	for _, id := range b.IDs {
+		s, err := b.Queue.State(ctx, id)
 		if err != nil {
 			return failure.OfJob(id, err)
 		}
 		take(s)
 	}
-	if b.ids == nil {
-		err := b.queue.States(ctx, func(s jobs.State) bool {
-			if b.keep(s) {
+	if b.IDs == nil {
+		err := b.Queue.States(ctx, func(s jobs.State) bool {
+			if b.Keep(s) {
 				take(s)
 			}
 			return true
@@ -59,20 +59,20 @@ func (b *board) load(ctx context.Context) error {
 }
 
 // carry keeps the stage that was told of the same attempt.
-func (b *board) carry(v view) view {
+func (b *Board) carry(v View) View {
 	if have, ok := b.views[v.ID]; ok && v.Phase == jobs.Running && have.Generation == v.Generation && have.Attempt == v.Attempt {
 		v.Stage, v.Percent = have.Stage, have.Percent
 	}
 	return v
 }
 
-// stages asks for the last event of each running job.
-func (b *board) stages(ctx context.Context) error {
+// Stages asks for the last event of each running job.
+func (b *Board) Stages(ctx context.Context) error {
 	for id, v := range b.views {
 		if v.Phase != jobs.Running {
 			continue
 		}
-		e, err := b.queue.LastEvent(ctx, id)
+		e, err := b.Queue.LastEvent(ctx, id)
 		if err != nil && !errors.Is(err, jobs.ErrNotFound) {
 			return failure.OfJob(id, err)
 		}
@@ -82,7 +82,7 @@ func (b *board) stages(ctx context.Context) error {
 }
 
 // hear takes an event in.
-func (b *board) hear(ctx context.Context, e jobs.Event) error {
+func (b *Board) hear(ctx context.Context, e jobs.Event) error {
 	v, known := b.views[e.ID]
 	if e.Event == jobs.EventStage {
 		if known {
@@ -90,10 +90,10 @@ func (b *board) hear(ctx context.Context, e jobs.Event) error {
 		}
 		return nil
 	}
-	if b.ids != nil && !slices.Contains(b.ids, e.ID) {
+	if b.IDs != nil && !slices.Contains(b.IDs, e.ID) {
 		return nil
 	}
-	s, err := b.queue.State(ctx, e.ID)
+	s, err := b.Queue.State(ctx, e.ID)
 	var newer *jobs.NewerError
 	switch {
 	case errors.Is(err, jobs.ErrNotFound), errors.As(err, &newer):
@@ -101,23 +101,23 @@ func (b *board) hear(ctx context.Context, e jobs.Event) error {
 		return nil
 	case err != nil:
 		return failure.OfJob(e.ID, err)
-	case b.keep == nil || b.keep(s):
-		b.views[e.ID] = b.carry(viewOf(s))
+	case b.Keep == nil || b.Keep(s):
+		b.views[e.ID] = b.carry(ViewOf(s))
 	default:
 		delete(b.views, e.ID)
 	}
 	return nil
 }
 
-// all gives the views in order.
-func (b *board) all() []view {
+// All gives the views in order.
+func (b *Board) All() []View {
 	list := slices.Collect(maps.Values(b.views))
 	sortViews(list)
 	return list
 }
 
 // changed lists the views that are not as they were.
-func changed(all []view, before map[string]view) (list []view) {
+func changed(all []View, before map[string]View) (list []View) {
 	for _, v := range all {
 		if have, ok := before[v.ID]; !ok || have.Phase != v.Phase || have.Stage != v.Stage || have.Percent != v.Percent ||
 			have.Generation != v.Generation || have.Attempt != v.Attempt {
@@ -128,7 +128,7 @@ func changed(all []view, before map[string]view) (list []view) {
 }
 
 // answered reports whether every job has its answer.
-func (b *board) answered() bool {
+func (b *Board) answered() bool {
 	for _, v := range b.views {
 		if !v.Phase.Final() {
 			return false
@@ -137,14 +137,14 @@ func (b *board) answered() bool {
 	return true
 }
 
-// follow shows the board until every job has its answer, or, with forever, until ctx ends.
-func (b *board) follow(ctx context.Context, sc screen, forever bool) error {
+// Follow shows the board until every job has its answer, or, with forever, until ctx ends.
+func (b *Board) Follow(ctx context.Context, sc Screen, forever bool) error {
 	defer sc.close()
 	began := time.Now().Add(-boardReload)
-	if err := b.load(ctx); err != nil {
+	if err := b.Load(ctx); err != nil {
 		return err
 	}
-	if err := b.stages(ctx); err != nil {
+	if err := b.Stages(ctx); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -157,9 +157,9 @@ func (b *board) follow(ctx context.Context, sc screen, forever bool) error {
 	reload, redraw := time.NewTicker(boardReload), time.NewTicker(boardRedraw)
 	defer reload.Stop()
 	defer redraw.Stop()
-	shown := map[string]view{}
+	shown := map[string]View{}
 	draw := func() {
-		all := b.all()
+		all := b.All()
 		if ch := changed(all, shown); len(ch) > 0 || len(all) != len(shown) {
 			sc.show(all, ch)
 			shown = maps.Clone(b.views)
@@ -173,7 +173,7 @@ func (b *board) follow(ctx context.Context, sc screen, forever bool) error {
 		case e := <-events:
 			err = b.hear(ctx, e)
 		case <-reload.C:
-			err = b.load(ctx)
+			err = b.Load(ctx)
 		case <-redraw.C:
 			draw()
 		}
@@ -186,16 +186,16 @@ func (b *board) follow(ctx context.Context, sc screen, forever bool) error {
 }
 
 // events gives the events of all jobs, those of the last moments first, until ctx ends; then the channel is closed.
-func (b *board) events(ctx context.Context, since time.Time) <-chan jobs.Event {
+func (b *Board) events(ctx context.Context, since time.Time) <-chan jobs.Event {
 	out := make(chan jobs.Event, eventRoom)
 	id := ""
-	if len(b.ids) == 1 {
-		id = b.ids[0]
+	if len(b.IDs) == 1 {
+		id = b.IDs[0]
 	}
 	go func() {
 		defer close(out)
 		for ctx.Err() == nil {
-			_ = b.queue.Follow(ctx, id, since, func(e jobs.Event) bool {
+			_ = b.Queue.Follow(ctx, id, since, func(e jobs.Event) bool {
 				since = e.Time
 				select {
 				case out <- e:

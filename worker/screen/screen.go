@@ -1,4 +1,7 @@
-package main
+// Package screen shows people what happens to jobs and clips: a table of jobs that is kept up to date from the queue's events,
+// and a bar for each stage of a clip. On a terminal it redraws, elsewhere it writes lines or JSON. It changes nothing and
+// names no clip but by the name that it is given.
+package screen
 
 import (
 	"bytes"
@@ -36,11 +39,11 @@ func terminal(w io.Writer) (func() (int, int), bool) {
 	}, true
 }
 
-func (s *liveScreen) show(all, _ []view) {
+func (s *liveScreen) show(all, _ []View) {
 	width, height := s.size()
 	var table bytes.Buffer
 	fit := all[:min(len(all), height-3)]
-	writeViews(&table, fit, true)
+	WriteTable(&table, fit, true)
 	if left := len(all) - len(fit); left > 0 {
 		fmt.Fprintf(&table, "and %d more\n", left)
 	}
@@ -65,7 +68,7 @@ type lineScreen struct {
 	phase map[string]string
 }
 
-func (s *lineScreen) show(_, changed []view) {
+func (s *lineScreen) show(_, changed []View) {
 	for _, v := range changed {
 		now := fmt.Sprintf("%s %d.%d %s", v.Phase, v.Generation, v.Attempt, v.Stage)
 		if s.phase[v.ID] == now {
@@ -88,7 +91,7 @@ func (s *lineScreen) close() {}
 // jsonScreen writes each change as an object on a line.
 type jsonScreen struct{ enc *json.Encoder }
 
-func (s *jsonScreen) show(_, changed []view) {
+func (s *jsonScreen) show(_, changed []View) {
 	for _, v := range changed {
 		_ = s.enc.Encode(v)
 	}
@@ -99,24 +102,25 @@ func (s *jsonScreen) close() {}
 // noScreen shows nothing.
 type noScreen struct{}
 
-func (noScreen) show(_, _ []view) {}
-func (noScreen) close()           {}
+func (noScreen) show(_, _ []View) {}
 
-// watchScreen is the screen of a list that is an answer: it is never silent.
-func (a *app) watchScreen() screen {
-	if a.JSON {
-		return &jsonScreen{json.NewEncoder(a.out)}
+func (noScreen) close() {}
+
+// Watching is the screen of a list that is an answer: it is never silent.
+func Watching(w io.Writer, asJSON bool) Screen {
+	if asJSON {
+		return &jsonScreen{json.NewEncoder(w)}
 	}
-	if size, ok := terminal(a.out); ok {
-		return &liveScreen{w: a.out, size: size}
+	if size, ok := terminal(w); ok {
+		return &liveScreen{w: w, size: size}
 	}
-	return &lineScreen{w: a.out, phase: map[string]string{}}
+	return &lineScreen{w: w, phase: map[string]string{}}
 }
 
-// waitScreen is progress beside another answer: on a terminal, else silent.
-func (a *app) waitScreen() screen {
-	if size, ok := terminal(a.err); ok {
-		return &liveScreen{w: a.err, size: size}
+// Waiting is progress beside another answer, on standard error: on a terminal, else silent.
+func Waiting(w io.Writer) Screen {
+	if size, ok := terminal(w); ok {
+		return &liveScreen{w: w, size: size}
 	}
 	return noScreen{}
 }

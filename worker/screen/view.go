@@ -1,4 +1,4 @@
-package main
+package screen
 
 import (
 	"fmt"
@@ -12,8 +12,8 @@ import (
 	"veil/worker/text"
 )
 
-// view is one job as lists show it: nothing that tells what the clip is about.
-type view struct {
+// View is one job as lists show it: nothing that tells what the clip is about.
+type View struct {
 	ID         string        `json:"id"`
 	Priority   jobs.Priority `json:"priority"`
 	Phase      jobs.Phase    `json:"phase"`
@@ -28,9 +28,9 @@ type view struct {
 	Late       bool          `json:"late,omitempty"`
 }
 
-// viewOf shows a record.
-func viewOf(s jobs.State) view {
-	v := view{ID: s.ID, Priority: s.Priority, Phase: s.Phase, Generation: s.Generation, Attempt: s.Attempts, Code: s.Code,
+// ViewOf shows a record.
+func ViewOf(s jobs.State) View {
+	v := View{ID: s.ID, Priority: s.Priority, Phase: s.Phase, Generation: s.Generation, Attempt: s.Attempts, Code: s.Code,
 		Submitted: s.Submitted, Updated: s.Updated}
 	if j, err := s.Decoded(); err == nil {
 		v.Deadline = j.Deadline
@@ -46,7 +46,7 @@ func viewOf(s jobs.State) view {
 }
 
 // stage adds what the job's last event said, where that is of the attempt that runs.
-func (v view) stage(e jobs.Event) view {
+func (v View) stage(e jobs.Event) View {
 	if e.Event == jobs.EventStage && e.Generation == v.Generation && e.Attempt == v.Attempt && v.Phase == jobs.Running {
 		v.Stage = e.Stage
 		if e.Percent != nil {
@@ -57,8 +57,8 @@ func (v view) stage(e jobs.Event) view {
 }
 
 // sortViews puts the unfinished first, in the order in which they are served, then the finished, the latest first.
-func sortViews(all []view) {
-	rank := func(v view) int {
+func sortViews(all []View) {
+	rank := func(v View) int {
 		switch {
 		case v.Phase.Final():
 			return 10
@@ -67,7 +67,7 @@ func sortViews(all []view) {
 		}
 		return 1 + slices.Index(jobs.Priorities(), v.Priority)
 	}
-	slices.SortFunc(all, func(a, b view) int {
+	slices.SortFunc(all, func(a, b View) int {
 		if d := rank(a) - rank(b); d != 0 {
 			return d
 		}
@@ -92,7 +92,7 @@ func bar(percent int) string {
 }
 
 // doing is the stage and how far it is.
-func (v view) doing(withBar bool) string {
+func (v View) doing(withBar bool) string {
 	switch {
 	case v.Stage == "":
 		return "-"
@@ -102,8 +102,8 @@ func (v view) doing(withBar bool) string {
 	return fmt.Sprintf("%s %d %%", v.Stage, v.Percent)
 }
 
-// due is how long is left, or how late it is.
-func (v view) due() string {
+// Due is how long is left, or how late it is.
+func (v View) Due() string {
 	switch {
 	case v.Deadline == nil:
 		return "-"
@@ -115,8 +115,8 @@ func (v view) due() string {
 	return "in " + text.Age(time.Until(*v.Deadline))
 }
 
-// writeViews writes the table.
-func writeViews(w io.Writer, all []view, withBar bool) {
+// WriteTable writes the table.
+func WriteTable(w io.Writer, all []View, withBar bool) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ID\tPRIORITY\tSTATE\tSTAGE\tAGE\tDEADLINE\tATTEMPT\tCODE")
 	for _, v := range all {
@@ -128,11 +128,11 @@ func writeViews(w io.Writer, all []view, withBar bool) {
 		if v.Phase.Final() {
 			since = v.Updated.Sub(v.Submitted)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d.%d\t%s\n", v.ID, v.Priority, v.Phase, v.doing(withBar), text.Age(since), v.due(),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d.%d\t%s\n", v.ID, v.Priority, v.Phase, v.doing(withBar), text.Age(since), v.Due(),
 			v.Generation, v.Attempt, code)
 	}
 	_ = t.Flush()
 }
 
-// percentText is a percentage.
-func percentText(p int) string { return fmt.Sprintf("%d %%", p) }
+// PercentText is a percentage.
+func PercentText(p int) string { return fmt.Sprintf("%d %%", p) }

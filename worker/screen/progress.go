@@ -1,4 +1,4 @@
-package main
+package screen
 
 import (
 	"encoding/json"
@@ -15,15 +15,15 @@ import (
 	"veil/worker/text"
 )
 
-// meter shows progress. Events come from one goroutine; close ends the display and may be called twice.
-type meter interface {
-	event(pipeline.Event)
-	close()
+// Meter shows progress. Events come from one goroutine; Close ends the display and may be called twice.
+type Meter interface {
+	Event(pipeline.Event)
+	Close()
 }
 
-// newMeter gives the meter for a mode, with the clip's name as it is shown: "auto" is a bar where w is a terminal and silence
+// NewMeter gives the meter for a mode, with the clip's name as it is shown: "auto" is a bar where w is a terminal and silence
 // elsewhere.
-func newMeter(mode string, w io.Writer, clip string) meter {
+func NewMeter(mode string, w io.Writer, clip string) Meter {
 	switch mode {
 	case "json":
 		return &lines{enc: json.NewEncoder(w), clip: clip}
@@ -37,8 +37,9 @@ func newMeter(mode string, w io.Writer, clip string) meter {
 
 type silence struct{}
 
-func (silence) event(pipeline.Event) {}
-func (silence) close()               {}
+func (silence) Event(pipeline.Event) {}
+
+func (silence) Close() {}
 
 // phase is one stage of one round.
 type phase struct {
@@ -54,9 +55,9 @@ type bars struct {
 	bar   *progressbar.ProgressBar
 }
 
-func (b *bars) event(e pipeline.Event) {
+func (b *bars) Event(e pipeline.Event) {
 	if p := (phase{e.Stage, e.Round}); b.bar == nil || p != b.phase {
-		b.close()
+		b.Close()
 		b.phase, b.bar = p, b.open(e)
 		_ = b.bar.Set64(0) // the clock starts here: the first event has no rate
 		return
@@ -94,7 +95,7 @@ func (b *bars) open(e pipeline.Event) *progressbar.ProgressBar {
 	return progressbar.NewOptions64(total, options...)
 }
 
-func (b *bars) close() {
+func (b *bars) Close() {
 	if b.bar != nil {
 		_ = b.bar.Clear()
 		b.bar = nil
@@ -122,11 +123,11 @@ type progressLine struct {
 	Left float64 `json:"left_s"`
 }
 
-func (l *lines) event(e pipeline.Event) {
+func (l *lines) Event(e pipeline.Event) {
 	now := time.Now()
 	p := phase{e.Stage, e.Round}
 	if p != l.phase || l.begun.IsZero() {
-		l.close()
+		l.Close()
 		l.phase, l.begun, l.told = p, now, time.Time{}
 	}
 	if now.Sub(l.told) < lineEvery && (e.Total <= 0 || e.Done < e.Total) {
@@ -149,8 +150,8 @@ func (l *lines) tell(e pipeline.Event, now time.Time) {
 	_ = l.enc.Encode(out)
 }
 
-// close tells the last event of a stage that was held back.
-func (l *lines) close() {
+// Close tells the last event of a stage that was held back.
+func (l *lines) Close() {
 	if l.last != nil {
 		l.tell(*l.last, time.Now())
 	}
