@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"veil/pipeline"
+	"veil/worker/clips"
 	"veil/worker/failure"
 	"veil/worker/files"
 	"veil/worker/screen"
@@ -37,7 +38,7 @@ func (b *batch) run(ctx context.Context) error {
 		return err
 	}
 	b.request.Config = config
-	sources, err := gather(b.inputs, b.out)
+	sources, err := clips.Gather(b.inputs, b.out)
 	if err != nil {
 		return err
 	}
@@ -48,8 +49,8 @@ func (b *batch) run(ctx context.Context) error {
 		return err
 	}
 	defer b.ledger.close()
-	b.shared = sharedLabels(sources)
-	if err := assign(sources, b.ledger.taken()); err != nil {
+	b.shared = clips.SharedLabels(sources)
+	if err := clips.Assign(sources, b.ledger.taken()); err != nil {
 		return err
 	}
 	rows := make([]row, 0, len(sources))
@@ -93,19 +94,19 @@ func (b *batch) prepare() error {
 }
 
 // one brings one clip to its row.
-func (b *batch) one(ctx context.Context, s source) row {
+func (b *batch) one(ctx context.Context, s clips.Source) row {
 	switch {
-	case s.skip != "":
-		return row{Clip: s.label, Outcome: outcomeSkipped, Cause: s.skip}
+	case s.Skip != "":
+		return row{Clip: s.Label, Outcome: outcomeSkipped, Cause: s.Skip}
 	case ctx.Err() != nil:
-		return row{Clip: s.label, Outcome: outcomeNotStarted, Cause: "interrupted", exit: pipeline.ExitFailed}
-	case s.err != nil:
-		return failedRow(s, s.err)
+		return row{Clip: s.Label, Outcome: outcomeNotStarted, Cause: "interrupted", exit: pipeline.ExitFailed}
+	case s.Err != nil:
+		return failedRow(s, s.Err)
 	}
 	p := b.paths(s)
-	m := screen.NewMeter(b.flags.Progress, b.app.err, s.label)
+	m := screen.NewMeter(b.flags.Progress, b.app.err, s.Label)
 	defer m.Close()
-	src, err := pipeline.DigestFile(ctx, s.path, m.Event)
+	src, err := pipeline.DigestFile(ctx, s.Path, m.Event)
 	if err != nil {
 		return failedRow(s, err)
 	}
@@ -119,9 +120,9 @@ func (b *batch) one(ctx context.Context, s source) row {
 }
 
 // paths are the files of one clip of the batch.
-func (b *batch) paths(s source) paths {
-	p := paths{in: s.path, out: filepath.Join(b.out, s.out)}
-	stem := strings.TrimSuffix(s.out, ".mp4")
+func (b *batch) paths(s clips.Source) paths {
+	p := paths{in: s.Path, out: filepath.Join(b.out, s.Out)}
+	stem := strings.TrimSuffix(s.Out, ".mp4")
 	for _, f := range []struct {
 		folder, ending string
 		path           *string
@@ -134,13 +135,13 @@ func (b *batch) paths(s source) paths {
 }
 
 // finished reports whether an earlier run finished the clip under the same conditions, with its row.
-func (b *batch) finished(ctx context.Context, s source, p paths, src pipeline.FileDigest) (row, bool, error) {
-	rec, known := b.ledger.records[s.out]
+func (b *batch) finished(ctx context.Context, s clips.Source, p paths, src pipeline.FileDigest) (row, bool, error) {
+	rec, known := b.ledger.records[s.Out]
 	_, err := os.Lstat(p.out)
 	there := err == nil
 	if !known {
 		if there {
-			return row{}, false, failure.Newf(failure.Exists, "move it, or choose another folder", "%s is there and was not made by an earlier run", s.out)
+			return row{}, false, failure.Newf(failure.Exists, "move it, or choose another folder", "%s is there and was not made by an earlier run", s.Out)
 		}
 		return row{}, false, nil
 	}
@@ -148,9 +149,9 @@ func (b *batch) finished(ctx context.Context, s source, p paths, src pipeline.Fi
 	if rec.State == pipeline.Held && there {
 		if !unchanged {
 			return row{}, false, failure.Newf(failure.Exists, "move it, then run the batch again",
-				"%s was rendered after an earlier run held the clip, and the inputs have changed since", s.out)
+				"%s was rendered after an earlier run held the clip, and the inputs have changed since", s.Out)
 		}
-		return row{Clip: s.label, Outcome: pipeline.Released, Earlier: true, Cause: "rendered since it was held, left alone", Derivative: p.out}, true, nil
+		return row{Clip: s.Label, Outcome: pipeline.Released, Earlier: true, Cause: "rendered since it was held, left alone", Derivative: p.out}, true, nil
 	}
 	if rec.State == stateStarted || !unchanged || missing(p.plan, p.report) {
 		return row{}, false, nil
@@ -159,8 +160,8 @@ func (b *batch) finished(ctx context.Context, s source, p paths, src pipeline.Fi
 }
 
 // kept gives the row of a clip that needs nothing, if its derivative is still what was written.
-func (b *batch) kept(ctx context.Context, s source, p paths, rec record) (row, bool, error) {
-	done := row{Clip: s.label, Outcome: rec.State, Earlier: true, Cause: "done by an earlier run, nothing changed", Derivative: p.out}
+func (b *batch) kept(ctx context.Context, s clips.Source, p paths, rec record) (row, bool, error) {
+	done := row{Clip: s.Label, Outcome: rec.State, Earlier: true, Cause: "done by an earlier run, nothing changed", Derivative: p.out}
 	if rec.State == pipeline.Held {
 		done.Cause = fmt.Sprintf("held by an earlier run, nothing changed: %s", findings(rec.Findings))
 		done.Derivative, done.exit = pipeline.HeldName(p.out), pipeline.ExitHeld
@@ -193,7 +194,7 @@ func missing(files ...string) bool {
 }
 
 // redo removes what an earlier run made of the clip, so that no name promises what is no longer true, and redacts it.
-func (b *batch) redo(ctx context.Context, s source, p paths, m screen.Meter) row {
+func (b *batch) redo(ctx context.Context, s clips.Source, p paths, m screen.Meter) row {
 	for _, path := range []string{p.out, p.plan, p.report, p.sheet} {
 		if path == "" {
 			continue
@@ -202,7 +203,7 @@ func (b *batch) redo(ctx context.Context, s source, p paths, m screen.Meter) row
 			return failedRow(s, failure.Usagef("check the folder's owner and mode", "folder of the output cannot be made: %s", files.Plain(err)))
 		}
 	}
-	if _, known := b.ledger.records[s.out]; known {
+	if _, known := b.ledger.records[s.Out]; known {
 		for _, old := range []string{p.out, pipeline.HeldName(p.out), pipeline.HeldPlanName(p.out)} {
 			if err := os.Remove(old); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return failedRow(s, fmt.Errorf("remove what an earlier run made: %w", files.Plain(err)))
@@ -212,7 +213,7 @@ func (b *batch) redo(ctx context.Context, s source, p paths, m screen.Meter) row
 	if err := p.check(); err != nil {
 		return failedRow(s, err)
 	}
-	rec := record{State: stateStarted, Key: s.key(b.shared[s.label]), Name: s.out, Conditions: b.conditions}
+	rec := record{State: stateStarted, Key: s.Key(b.shared[s.Label]), Name: s.Out, Conditions: b.conditions}
 	if err := b.ledger.put(rec); err != nil {
 		return failedRow(s, err)
 	}
@@ -224,20 +225,20 @@ func (b *batch) redo(ctx context.Context, s source, p paths, m screen.Meter) row
 }
 
 // forget drops the record of a clip that failed, unless a derivative was left under its name.
-func (b *batch) forget(s source, p paths) error {
+func (b *batch) forget(s clips.Source, p paths) error {
 	if _, err := os.Lstat(p.out); err == nil {
 		return nil
 	}
-	return b.ledger.drop(s.out)
+	return b.ledger.drop(s.Out)
 }
 
 // settle records how a clip ended.
-func (b *batch) settle(s source, rec record, out pipeline.Outcome) row {
+func (b *batch) settle(s clips.Source, rec record, out pipeline.Outcome) row {
 	rec.State, rec.Source = out.State, out.Report.Source
 	if out.Derivative != "" {
 		rec.Derivative = &out.Report.Derivative
 	}
-	r := row{Clip: s.label, Outcome: out.State, Derivative: out.Derivative, Plan: out.Plan}
+	r := row{Clip: s.Label, Outcome: out.State, Derivative: out.Derivative, Plan: out.Plan}
 	if out.State == pipeline.Held {
 		for _, f := range out.Report.Findings {
 			if !f.Dismissed {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"veil/pipeline"
+	"veil/worker/clips"
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
@@ -65,7 +66,7 @@ func (c *submitCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	if (c.ID != "" || c.Name != "") && clips(found) > 1 {
+	if (c.ID != "" || c.Name != "") && countClips(found) > 1 {
 		return failure.Usagef("hand them in one by one", "--id and --name are for one clip, here are several")
 	}
 	rows := make([]submitted, 0, len(found))
@@ -85,15 +86,15 @@ func (c *submitCmd) Run(ctx context.Context, a *app) (err error) {
 
 // foundClip is a clip, or something that was met where clips were looked for.
 type foundClip struct {
-	source        // a local file
-	bucket string // or an object
-	object store.Object
+	clips.Source        // a local file
+	bucket       string // or an object
+	object       store.Object
 }
 
-// clips counts what is to be handed in.
-func clips(found []foundClip) (n int) {
+// countClips counts what is to be handed in.
+func countClips(found []foundClip) (n int) {
 	for _, f := range found {
-		if f.skip == "" {
+		if f.Skip == "" {
 			n++
 		}
 	}
@@ -116,14 +117,14 @@ func findClips(ctx context.Context, s *connect.Service, in []string) ([]foundCli
 		}
 		found = append(found, list...)
 	}
-	files, err := gather(local, "")
+	files, err := clips.Gather(local, "")
 	if err != nil {
 		return nil, err
 	}
 	for _, f := range files {
-		found = append(found, foundClip{source: f})
+		found = append(found, foundClip{Source: f})
 	}
-	if clips(found) == 0 {
+	if countClips(found) == 0 {
 		return nil, failure.Usagef("name clips, or a folder that holds some", "there is no clip to hand in")
 	}
 	return found, nil
@@ -141,37 +142,29 @@ func findObjects(ctx context.Context, s *connect.Service, address string) ([]fou
 			return nil, failure.OfJob("", err)
 		}
 		o.Key = key
-		return []foundClip{{source: source{label: key}, bucket: bucket, object: o}}, nil
+		return []foundClip{{Source: clips.Source{Label: key}, bucket: bucket, object: o}}, nil
 	}
 	var found []foundClip
 	for o, err := range s.Source.List(ctx, bucket, key) {
 		if err != nil {
 			return nil, failure.OfJob("", err)
 		}
-		f := foundClip{source: source{label: o.Key}, bucket: bucket, object: o}
-		if !slices.Contains(videoExtensions, extension(o.Key)) {
-			f.skip = "no video by its name"
+		f := foundClip{Source: clips.Source{Label: o.Key}, bucket: bucket, object: o}
+		if !clips.IsVideo(o.Key) {
+			f.Skip = "no video by its name"
 		}
 		found = append(found, f)
 	}
 	return found, nil
 }
 
-// extension is the ending of a name, in lower case.
-func extension(name string) string {
-	if i := strings.LastIndexByte(name, '.'); i >= 0 && !strings.Contains(name[i:], "/") {
-		return strings.ToLower(name[i:])
-	}
-	return ""
-}
-
 // submitOne hands one clip in.
 func submitOne(ctx context.Context, s *connect.Service, a *app, f foundClip, template jobs.Job) submitted {
-	row := submitted{Clip: f.label, Skipped: f.skip}
-	if f.skip != "" {
+	row := submitted{Clip: f.Label, Skipped: f.Skip}
+	if f.Skip != "" {
 		return row
 	}
-	m := screen.NewMeter("auto", a.err, f.label)
+	m := screen.NewMeter("auto", a.err, f.Label)
 	defer m.Close()
 	c, err := f.clip(ctx, s, template, m.Event)
 	if err == nil {
@@ -190,11 +183,11 @@ func submitOne(ctx context.Context, s *connect.Service, a *app, f foundClip, tem
 
 // clip makes the job of what was found.
 func (f foundClip) clip(ctx context.Context, s *connect.Service, template jobs.Job, events func(pipeline.Event)) (clipIn, error) {
-	if f.err != nil {
-		return clipIn{}, f.err
+	if f.Err != nil {
+		return clipIn{}, f.Err
 	}
 	if f.bucket == "" {
-		return localClip(ctx, f.path, template, events)
+		return localClip(ctx, f.Path, template, events)
 	}
 	if f.object.Version == "" {
 		// A list tells no versions.

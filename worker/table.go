@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 
 	"veil/pipeline"
+	"veil/worker/clips"
 	"veil/worker/failure"
 	"veil/worker/text"
 )
@@ -38,13 +39,13 @@ func findings(n int) string {
 }
 
 // failedRow is the row of a clip that ended with an error.
-func failedRow(s source, err error) row {
+func failedRow(s clips.Source, err error) row {
 	f := failure.As(err)
 	cause := f.Detail
 	if f.Remedy != "" {
 		cause += ": " + f.Remedy
 	}
-	return row{Clip: s.label, Outcome: outcomeFailed, Cause: cause, Failure: f, exit: f.Exit}
+	return row{Clip: s.Label, Outcome: outcomeFailed, Cause: cause, Failure: f, exit: f.Exit}
 }
 
 // worst is the exit code of a batch.

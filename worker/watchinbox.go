@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"veil/worker/clips"
 	"veil/worker/connect"
 	"veil/worker/files"
 	"veil/worker/jobs"
@@ -28,7 +29,7 @@ type found struct {
 // inbox is where clips appear.
 type inbox interface {
 	// scan lists the clips that are there, and counts what is no video by its name.
-	scan(ctx context.Context) (clips []found, others int, err error)
+	scan(ctx context.Context) (list []found, others int, err error)
 	// ready reports whether nobody writes to the clip and it can be read.
 	ready(f found) bool
 	// clip makes the job; the clip is the one that was found, or the error is errMoved.
@@ -45,7 +46,7 @@ type folderInbox struct{ dir string }
 
 func (b *folderInbox) moves() bool { return true }
 
-func (b *folderInbox) scan(ctx context.Context) (clips []found, others int, err error) {
+func (b *folderInbox) scan(ctx context.Context) (list []found, others int, err error) {
 	err = filepath.WalkDir(b.dir, func(path string, d fs.DirEntry, err error) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -73,14 +74,14 @@ func (b *folderInbox) scan(ctx context.Context) (clips []found, others int, err 
 		if err != nil {
 			return nil
 		}
-		if !info.Mode().IsRegular() || !slices.Contains(videoExtensions, extension(d.Name())) {
+		if !info.Mode().IsRegular() || !clips.IsVideo(d.Name()) {
 			others++
 			return nil
 		}
-		clips = append(clips, foundFile(filepath.ToSlash(rel), info))
+		list = append(list, foundFile(filepath.ToSlash(rel), info))
 		return nil
 	})
-	return clips, others, err
+	return list, others, err
 }
 
 // foundFile is what a look at a file tells.
@@ -130,19 +131,19 @@ type bucketInbox struct {
 
 func (b *bucketInbox) moves() bool { return false }
 
-func (b *bucketInbox) scan(ctx context.Context) (clips []found, others int, err error) {
+func (b *bucketInbox) scan(ctx context.Context) (list []found, others int, err error) {
 	for o, err := range b.s.Source.List(ctx, b.bucket, b.prefix) {
 		if err != nil {
 			return nil, 0, err
 		}
 		name := strings.TrimPrefix(o.Key, b.prefix)
-		if !filepath.IsLocal(name) || !slices.Contains(videoExtensions, extension(name)) {
+		if !filepath.IsLocal(name) || !clips.IsVideo(name) {
 			others++
 			continue
 		}
-		clips = append(clips, foundObject(name, o))
+		list = append(list, foundObject(name, o))
 	}
-	return clips, others, nil
+	return list, others, nil
 }
 
 func foundObject(name string, o store.Object) found {

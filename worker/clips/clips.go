@@ -1,4 +1,6 @@
-package main
+// Package clips finds the clips that somebody names as files and folders, and gives each one's derivative a name of its own. It
+// reads names and kinds of files only, never what is in them.
+package clips
 
 import (
 	"crypto/sha256"
@@ -16,28 +18,33 @@ import (
 	"veil/worker/files"
 )
 
-// videoExtensions are the names that a batch takes for videos inside a folder. It is wider than what can be read: a
+// extensions are the names that a batch takes for videos inside a folder. It is wider than what can be read: a
 // container that is not on the allow-list shall be told as unsupported, not passed over.
-var videoExtensions = strings.Fields(`.mp4 .m4v .mov .qt .mkv .webm .avi .divx .mpg .mpeg .mpe .m1v .m2v .vob .ts .m2ts
+var extensions = strings.Fields(`.mp4 .m4v .mov .qt .mkv .webm .avi .divx .mpg .mpeg .mpe .m1v .m2v .vob .ts .m2ts
 	.mts .mod .tod .wmv .asf .flv .f4v .ogv .ogg .ogm .3gp .3g2 .ivf .h264 .264 .avc .h265 .265 .hevc .mxf .dv .rm .rmvb
 	.y4m .mjpeg .mjpg .nut .insv .lrv .gxf .dav .av1 .obu`)
 
-// source is one clip of a batch, or something inside a folder that is none.
-type source struct {
-	path  string // absolute
-	label string // place within the inputs; the derivative's place within OUT follows it
-	skip  string // why it is passed over; empty for a clip
-	err   error  // why it cannot even be looked at
-
-	out string // the derivative's path relative to OUT
+// IsVideo reports whether a name, of a file or of an object, is that of a video.
+func IsVideo(name string) bool {
+	return slices.Contains(extensions, strings.ToLower(filepath.Ext(name)))
 }
 
-// key names a source across runs: its label, which survives a move of both folders, unless two sources share it.
-func (s source) key(shared bool) string {
+// Source is one clip of a batch, or something inside a folder that is none.
+type Source struct {
+	Path  string // absolute
+	Label string // place within the inputs; the derivative's place within OUT follows it
+	Skip  string // why it is passed over; empty for a clip
+	Err   error  // why it cannot even be looked at
+
+	Out string // the derivative's path relative to OUT
+}
+
+// Key names a source across runs: its label, which survives a move of both folders, unless two sources share it.
+func (s Source) Key(shared bool) string {
 	if !shared {
-		return s.label
+		return s.Label
 	}
-	return s.label + "#" + short(s.path)
+	return s.Label + "#" + short(s.Path)
 }
 
 // short is eight digits that tell one path from another.
@@ -46,10 +53,10 @@ func short(path string) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// gather lists the clips of the inputs: a file as it is named, a folder with everything below it but hidden names and
+// Gather lists the clips of the inputs: a file as it is named, a folder with everything below it but hidden names and
 // the output folder. One folder alone gives labels within it, several inputs begin theirs with the folder's own name.
-func gather(inputs []string, out string) ([]source, error) {
-	var sources []source
+func Gather(inputs []string, out string) ([]Source, error) {
+	var sources []Source
 	seen := map[string]bool{}
 	for _, in := range inputs {
 		abs, err := filepath.Abs(in)
@@ -61,8 +68,8 @@ func gather(inputs []string, out string) ([]source, error) {
 		}
 		seen[abs] = true
 		if !files.IsFolder(abs) {
-			s := source{path: abs, label: filepath.Base(abs)}
-			s.err = files.CheckInput(&s.path)
+			s := Source{Path: abs, Label: filepath.Base(abs)}
+			s.Err = files.CheckInput(&s.Path)
 			sources = append(sources, s)
 			continue
 		}
@@ -75,23 +82,23 @@ func gather(inputs []string, out string) ([]source, error) {
 		}
 		sources = append(sources, walk(abs, prefix, out)...)
 	}
-	slices.SortFunc(sources, func(a, b source) int {
-		return strings.Compare(a.label+"\x00"+a.path, b.label+"\x00"+b.path)
+	slices.SortFunc(sources, func(a, b Source) int {
+		return strings.Compare(a.Label+"\x00"+a.Path, b.Label+"\x00"+b.Path)
 	})
-	return slices.CompactFunc(sources, func(a, b source) bool { return a.path == b.path && a.label == b.label }), nil
+	return slices.CompactFunc(sources, func(a, b Source) bool { return a.Path == b.Path && a.Label == b.Label }), nil
 }
 
 // walk lists what lies below a folder. It does not follow links to folders, which could run in a circle.
-func walk(root, prefix, out string) []source {
-	var sources []source
+func walk(root, prefix, out string) []Source {
+	var sources []Source
 	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		rel, relErr := filepath.Rel(root, path)
 		if relErr != nil {
 			rel = filepath.Base(path)
 		}
-		s := source{path: path, label: filepath.Join(prefix, rel)}
+		s := Source{Path: path, Label: filepath.Join(prefix, rel)}
 		if err != nil {
-			s.err = fmt.Errorf("look into folder: %w", files.Plain(err))
+			s.Err = fmt.Errorf("look into folder: %w", files.Plain(err))
 			sources = append(sources, s)
 			return fs.SkipDir
 		}
@@ -114,32 +121,32 @@ func walk(root, prefix, out string) []source {
 }
 
 // classify tells a clip from what is none, by its name and kind only.
-func classify(s source) source {
-	info, err := os.Stat(s.path)
+func classify(s Source) Source {
+	info, err := os.Stat(s.Path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		s.skip = "a link to nothing"
+		s.Skip = "a link to nothing"
 	case err != nil:
-		s.err = fmt.Errorf("look at file: %w", files.Plain(err))
+		s.Err = fmt.Errorf("look at file: %w", files.Plain(err))
 	case info.IsDir():
-		s.skip = "a link to a folder"
-	case !slices.Contains(videoExtensions, strings.ToLower(filepath.Ext(s.path))):
-		s.skip = "no video by its name"
+		s.Skip = "a link to a folder"
+	case !IsVideo(s.Path):
+		s.Skip = "no video by its name"
 	case !info.Mode().IsRegular():
-		s.skip = "not a regular file"
+		s.Skip = "not a regular file"
 	}
 	return s
 }
 
 // candidate is the derivative's name at one of three levels: STEM.mp4, NAME.EXT.mp4, and NAME.EXT.DIGITS.mp4.
-func (s source) candidate(level int) string {
+func (s Source) candidate(level int) string {
 	switch level {
 	case 0:
-		return strings.TrimSuffix(s.label, filepath.Ext(s.label)) + ".mp4"
+		return strings.TrimSuffix(s.Label, filepath.Ext(s.Label)) + ".mp4"
 	case 1:
-		return s.label + ".mp4"
+		return s.Label + ".mp4"
 	}
-	return s.label + "." + short(s.path) + ".mp4"
+	return s.Label + "." + short(s.Path) + ".mp4"
 }
 
 // claims are the names that a derivative may come to lie under, folded: some file systems know no case.
@@ -147,10 +154,10 @@ func claims(out string) []string {
 	return []string{strings.ToLower(out), strings.ToLower(pipeline.HeldName(out))}
 }
 
-// assign gives every clip a name of its own below OUT. A clip that an earlier run named keeps that name (taken maps
+// Assign gives every clip a name of its own below OUT. A clip that an earlier run named keeps that name (taken maps
 // names to the keys of their owners, present in this run or not); of the others that want the same one, a clip that is
 // named *.mp4 itself keeps it and the rest take their extension into the name. The order of the sources plays no part.
-func assign(sources []source, taken map[string]string) error {
+func Assign(sources []Source, taken map[string]string) error {
 	owners := map[string]string{}
 	named := map[string]string{}
 	for name, key := range taken {
@@ -159,21 +166,21 @@ func assign(sources []source, taken map[string]string) error {
 			owners[c] = key
 		}
 	}
-	shared := sharedLabels(sources)
+	shared := SharedLabels(sources)
 	level := make([]int, len(sources))
 	for range 4 {
 		wanted := map[string][]int{}
 		for i := range sources {
 			s := &sources[i]
-			if s.skip != "" || s.err != nil {
+			if s.Skip != "" || s.Err != nil {
 				continue
 			}
-			key := s.key(shared[s.label])
-			if s.out = named[key]; s.out != "" {
+			key := s.Key(shared[s.Label])
+			if s.Out = named[key]; s.Out != "" {
 				continue
 			}
-			s.out = s.candidate(level[i])
-			for _, c := range claims(s.out) {
+			s.Out = s.candidate(level[i])
+			for _, c := range claims(s.Out) {
 				if owner, ok := owners[c]; ok && owner != key {
 					wanted[c] = append(wanted[c], -1)
 				}
@@ -188,7 +195,7 @@ func assign(sources []source, taken map[string]string) error {
 }
 
 // raise lifts the clips that share a name to the next level and reports whether there were any.
-func raise(sources []source, level []int, wanted map[string][]int) bool {
+func raise(sources []Source, level []int, wanted map[string][]int) bool {
 	next := slices.Clone(level)
 	clash := false
 	for _, who := range wanted {
@@ -211,10 +218,10 @@ func raise(sources []source, level []int, wanted map[string][]int) bool {
 }
 
 // soleMP4 is the one clip among who whose own name is the one wanted, -1 if there is none or more than one.
-func soleMP4(sources []source, level, who []int) int {
+func soleMP4(sources []Source, level, who []int) int {
 	keeper := -1
 	for _, i := range who {
-		if level[i] == 0 && sources[i].label == sources[i].candidate(0) {
+		if level[i] == 0 && sources[i].Label == sources[i].candidate(0) {
 			if keeper >= 0 {
 				return -1
 			}
@@ -224,11 +231,11 @@ func soleMP4(sources []source, level, who []int) int {
 	return keeper
 }
 
-// sharedLabels are the labels that more than one source has.
-func sharedLabels(sources []source) map[string]bool {
+// SharedLabels are the labels that more than one source has.
+func SharedLabels(sources []Source) map[string]bool {
 	count := map[string]int{}
 	for _, s := range sources {
-		count[s.label]++
+		count[s.Label]++
 	}
 	shared := map[string]bool{}
 	for label, n := range count {

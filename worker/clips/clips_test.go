@@ -1,4 +1,4 @@
-package main
+package clips
 
 import (
 	"fmt"
@@ -14,16 +14,16 @@ import (
 // named gives the derivatives' names by the sources' labels.
 func named(t *testing.T, taken map[string]string, labels ...string) map[string]string {
 	t.Helper()
-	var sources []source
+	var sources []Source
 	for _, l := range labels {
-		sources = append(sources, source{path: "/in/" + l, label: l})
+		sources = append(sources, Source{Path: "/in/" + l, Label: l})
 	}
-	if err := assign(sources, taken); err != nil {
+	if err := Assign(sources, taken); err != nil {
 		t.Fatalf("%v: %v", labels, err)
 	}
 	got := map[string]string{}
 	for _, s := range sources {
-		got[s.label] = s.out
+		got[s.Label] = s.Out
 	}
 	return got
 }
@@ -115,8 +115,8 @@ func uniq(list []string) []string {
 }
 
 func TestAssignTellsSameNamesApart(t *testing.T) {
-	sources := []source{{path: "/x/a.mp4", label: "a.mp4"}, {path: "/y/a.mp4", label: "a.mp4"}}
-	if err := assign(sources, nil); err != nil || sources[0].out == sources[1].out {
+	sources := []Source{{Path: "/x/a.mp4", Label: "a.mp4"}, {Path: "/y/a.mp4", Label: "a.mp4"}}
+	if err := Assign(sources, nil); err != nil || sources[0].Out == sources[1].Out {
 		t.Errorf("%+v, %v", sources, err)
 	}
 }
@@ -140,13 +140,13 @@ func TestGather(t *testing.T) {
 	}
 	out := filepath.Join(root, "out")
 	list := func(inputs ...string) string {
-		sources, err := gather(inputs, out)
+		sources, err := Gather(inputs, out)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var lines []string
 		for _, s := range sources {
-			lines = append(lines, strings.TrimSpace(fmt.Sprintf("%q %s", s.label, s.skip)))
+			lines = append(lines, strings.TrimSpace(fmt.Sprintf("%q %s", s.Label, s.Skip)))
 		}
 		return strings.Join(lines, "\n")
 	}
@@ -163,7 +163,7 @@ func TestGather(t *testing.T) {
 	if got := list(root, filepath.Join(root, "a.mp4"), root); !strings.Contains(got, fmt.Sprintf("%q", name+"/a.mp4")) || !strings.HasPrefix(strings.TrimSpace(got), `"`) {
 		t.Errorf("several inputs: %s", got)
 	}
-	if _, err := gather([]string{out}, out); err == nil {
+	if _, err := Gather([]string{out}, out); err == nil {
 		t.Error("the output folder was taken as input")
 	}
 }
