@@ -6,6 +6,7 @@ import (
 	"veil/pipeline"
 	"veil/worker/failure"
 	"veil/worker/files"
+	"veil/worker/policy"
 	"veil/worker/screen"
 	"veil/worker/text"
 )
@@ -15,11 +16,11 @@ type analyzeCmd struct {
 	In  string `arg:"" name:"in" help:"The clip. A name with a leading dash goes after --."`
 	Out string `short:"o" required:"" placeholder:"PLAN" help:"The plan (JSON)."`
 
-	policyFlags
-	From     *seconds `placeholder:"TIME" help:"Begin here: seconds or [HH:]MM:SS[.mmm] from the first frame."`
-	To       *seconds `placeholder:"TIME" help:"End before this time."`
-	People   string   `placeholder:"FILE" help:"Write a PNG with a numbered picture of each track. It shows faces."`
-	Progress string   `enum:"auto,json,none" default:"auto" help:"auto (on a terminal), json (lines on standard error) or none."`
+	policy.Flags
+	From     *policy.Seconds `placeholder:"TIME" help:"Begin here: seconds or [HH:]MM:SS[.mmm] from the first frame."`
+	To       *policy.Seconds `placeholder:"TIME" help:"End before this time."`
+	People   string          `placeholder:"FILE" help:"Write a PNG with a numbered picture of each track. It shows faces."`
+	Progress string          `enum:"auto,json,none" default:"auto" help:"auto (on a terminal), json (lines on standard error) or none."`
 }
 
 // analyzed is what analyze answers.
@@ -35,7 +36,7 @@ type analyzed struct {
 
 // Run writes the plan.
 func (c *analyzeCmd) Run(ctx context.Context, a *app) error {
-	policy, err := c.policy()
+	policy, err := c.Load()
 	if err != nil {
 		return err
 	}
@@ -51,7 +52,7 @@ func (c *analyzeCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	m := screen.NewMeter(c.Progress, a.err, files.Base(p.in))
-	answer, err := a.analyze(ctx, pipeline.AnalyzeRequest{Config: config, In: p.in, Policy: policy, From: c.From.value(), To: c.To.value()}, p, m)
+	answer, err := a.analyze(ctx, pipeline.AnalyzeRequest{Config: config, In: p.in, Policy: policy, From: c.From.Value(), To: c.To.Value()}, p, m)
 	m.Close()
 	if err != nil {
 		return failure.About(c.In, err)

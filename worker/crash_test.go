@@ -18,6 +18,7 @@ import (
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
+	"veil/worker/policy"
 	"veil/worker/store"
 )
 
@@ -47,12 +48,12 @@ func init() {
 func testWorker(spec []string) int {
 	e := engineOf(&shopStages{note: func(stage, _ string) { dieAt("stage " + stage) }})
 	c := workerCmd{Flags: connect.Flags{Nats: spec[0], Store: spec[1], SourceDir: spec[2], Encryption: string(store.Declared)},
-		workerFlags: workerFlags{Slots: 1, Grace: time.Second, MaxFailures: 3, MaxDeaths: 10, allowFlags: allowFlags{Sources: []string{"cam"}}}}
-	set, err := c.policySet()
+		workerFlags: workerFlags{Slots: 1, Grace: time.Second, MaxFailures: 3, MaxDeaths: 10, AllowFlags: policy.AllowFlags{Sources: []string{"cam"}}}}
+	set, err := c.Set()
 	if err != nil {
 		return 2
 	}
-	s, err := c.Connect(context.Background(), jobs.Options{Validator: c.validator(set), Classify: causeFor, CheckEvery: 100 * time.Millisecond,
+	s, err := c.Connect(context.Background(), jobs.Options{Validator: c.Validator(set), Classify: causeFor, CheckEvery: 100 * time.Millisecond,
 		PollEvery: 100 * time.Millisecond, FinalLimit: shopAckWait / 2})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -8,6 +8,7 @@ import (
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
+	"veil/worker/policy"
 	"veil/worker/store"
 )
 
@@ -15,7 +16,7 @@ import (
 type decideCmd struct {
 	ID string `arg:"" help:"A held job."`
 	connect.Flags
-	decisionFlags
+	policy.DecisionFlags
 	Wait bool `help:"Wait for the answer; the exit code tells it."`
 }
 
@@ -37,7 +38,7 @@ func (c *decideCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	encoded, err := encodeDecisions(d)
+	encoded, err := policy.EncodeDecisions(d)
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func (c *decideCmd) about(ctx context.Context, s *connect.Service, state jobs.St
 	if o.SHA256 != state.Result.Digests["plan"] {
 		return nil, failure.Coded(failure.WrongDigest, "the plan of job "+state.ID+" in the store is not the one that was put there")
 	}
-	d, err := c.decisions(b)
+	d, err := c.Read(b)
 	if err != nil {
 		return nil, err
 	}

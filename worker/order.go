@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -12,6 +11,7 @@ import (
 	"veil/worker/failure"
 	"veil/worker/files"
 	"veil/worker/jobs"
+	"veil/worker/policy"
 )
 
 // orderFlags are what is said of every clip that is handed in.
@@ -78,17 +78,8 @@ func (f *orderFlags) template() (jobs.Job, error) {
 	if _, err := decide.ParsePolicy(b); err != nil {
 		return j, failure.Usagef("mend the policy; docs/policy.md tells its fields", "%s", err)
 	}
-	j.PolicyInline, err = compactJSON(b)
+	j.PolicyInline, err = policy.Compact(b)
 	return j, err
-}
-
-// compactJSON drops the spaces, so that a document laid out anew is the same one.
-func compactJSON(b []byte) (json.RawMessage, error) {
-	var out bytes.Buffer
-	if err := json.Compact(&out, b); err != nil {
-		return nil, fmt.Errorf("compact document: %w", err)
-	}
-	return out.Bytes(), nil
 }
 
 // derivedID gives a job the number that everybody gets who hands in the same content with the same policy, case and decisions:

@@ -8,6 +8,7 @@ import (
 	"veil/pipeline"
 	"veil/worker/connect"
 	"veil/worker/jobs"
+	"veil/worker/policy"
 	"veil/worker/store"
 )
 
@@ -17,7 +18,7 @@ type worker struct {
 	crashLog string
 	config   pipeline.Config // Scratch is the root; each job gets a folder of its own below it
 	service  *connect.Service
-	policies policySet
+	policies policy.Set
 	room     *room
 	meters   *meters
 	log      *slog.Logger

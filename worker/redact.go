@@ -8,6 +8,7 @@ import (
 	"veil/pipeline"
 	"veil/worker/failure"
 	"veil/worker/files"
+	"veil/worker/policy"
 	"veil/worker/screen"
 	"veil/worker/text"
 )
@@ -17,9 +18,9 @@ type redactCmd struct {
 	In  []string `arg:"" name:"in" help:"Clips, or folders of clips. A name with a leading dash goes after --."`
 	Out string   `short:"o" required:"" placeholder:"OUT" help:"The derivative (NAME.mp4); for several clips a folder."`
 
-	policyFlags
-	From *seconds `placeholder:"TIME" help:"Begin here: seconds or [HH:]MM:SS[.mmm] from the first frame."`
-	To   *seconds `placeholder:"TIME" help:"End before this time."`
+	policy.Flags
+	From *policy.Seconds `placeholder:"TIME" help:"Begin here: seconds or [HH:]MM:SS[.mmm] from the first frame."`
+	To   *policy.Seconds `placeholder:"TIME" help:"End before this time."`
 	outputFlags
 }
 
@@ -34,14 +35,14 @@ type outputFlags struct {
 
 // Run redacts one clip, or a batch.
 func (c *redactCmd) Run(ctx context.Context, a *app) error {
-	policy, err := c.policy()
+	policy, err := c.Load()
 	if err != nil {
 		return err
 	}
 	if c.From != nil && c.To != nil && *c.To <= *c.From {
 		return failure.Usagef("give a later --to", "the excerpt ends before it begins")
 	}
-	r := pipeline.Request{Policy: policy, From: c.From.value(), To: c.To.value(), OnHold: c.OnHold}
+	r := pipeline.Request{Policy: policy, From: c.From.Value(), To: c.To.Value(), OnHold: c.OnHold}
 	if c.many() {
 		b := batch{app: a, request: r, flags: c.outputFlags, inputs: c.In, out: c.Out}
 		return b.run(ctx)

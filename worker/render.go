@@ -7,6 +7,7 @@ import (
 	"veil/pipeline"
 	"veil/worker/failure"
 	"veil/worker/files"
+	"veil/worker/policy"
 )
 
 // renderCmd is `veil render`.
@@ -15,7 +16,7 @@ type renderCmd struct {
 	Plan string `required:"" placeholder:"PLAN" help:"The plan."`
 	Out  string `short:"o" required:"" placeholder:"OUT" help:"The derivative (NAME.mp4)."`
 
-	decisionFlags
+	policy.DecisionFlags
 	outputFlags
 }
 
@@ -25,7 +26,7 @@ func (c *renderCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return failure.Usagef("name the file that `veil analyze` wrote", "plan cannot be read: %s", files.Plain(err))
 	}
-	decisions, err := c.decisions(b)
+	decisions, err := c.Read(b)
 	if err != nil {
 		return err
 	}

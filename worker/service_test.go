@@ -24,6 +24,7 @@ import (
 	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/jobs/embedded"
+	"veil/worker/policy"
 	"veil/worker/store"
 )
 
@@ -143,19 +144,19 @@ func (s *shop) settled(id string) jobs.State {
 
 // flags are what the shop's workers allow.
 func (s *shop) flags() workerFlags {
-	return workerFlags{Slots: 2, Grace: patience, Stall: patience, MaxFailures: 3, MaxDeaths: 10, allowFlags: allowFlags{Sources: []string{"cam"}, AllowInline: true}}
+	return workerFlags{Slots: 2, Grace: patience, Stall: patience, MaxFailures: 3, MaxDeaths: 10, AllowFlags: policy.AllowFlags{Sources: []string{"cam"}, AllowInline: true}}
 }
 
 // daemonOf makes a worker of this shop.
 func (s *shop) daemonOf(f workerFlags, change ...func(*daemon)) *daemon {
 	s.t.Helper()
-	set, err := f.policySet()
+	set, err := f.Set()
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	w := &worker{engine: s.engine(), config: pipeline.Config{Scratch: s.scratch}, policies: set, room: newRoom(s.scratch, 0), meters: newMeters(),
 		stall: f.Stall, log: slog.New(slog.NewJSONHandler(&locked{w: &s.log, mu: &s.mu}, nil))}
-	w.service = s.connect(jobs.Options{Validator: f.validator(set), MaxFailures: f.MaxFailures, MaxDeaths: f.MaxDeaths, Classify: causeFor, Log: w.log})
+	w.service = s.connect(jobs.Options{Validator: f.Validator(set), MaxFailures: f.MaxFailures, MaxDeaths: f.MaxDeaths, Classify: causeFor, Log: w.log})
 	s.t.Cleanup(func() { _ = w.service.Close() })
 	d := f.daemon(w, nil)
 	for _, c := range change {

@@ -12,6 +12,7 @@ import (
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
+	"veil/worker/policy"
 	"veil/worker/screen"
 	"veil/worker/store"
 	"veil/worker/text"
@@ -48,11 +49,11 @@ func (c *submitCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	if c.Decisions != "" {
-		d, err := readDecisions(c.Decisions)
+		d, err := policy.ReadDecisions(c.Decisions)
 		if err != nil {
 			return err
 		}
-		if template.Decisions, err = encodeDecisions(d); err != nil {
+		if template.Decisions, err = policy.EncodeDecisions(d); err != nil {
 			return err
 		}
 	}

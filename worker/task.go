@@ -42,7 +42,7 @@ func (w *worker) begin(ctx context.Context, a *jobs.Attempt) (*task, error) {
 	t := &task{worker: w, attempt: a, job: a.Job(), state: s, begun: time.Now().UTC(),
 		prefix: store.AttemptPrefix(s.ID, s.Generation, s.Epoch)}
 	var err error
-	if t.policy, err = w.policies.of(t.job); err != nil {
+	if t.policy, err = w.policies.Of(t.job); err != nil {
 		return nil, err
 	}
 	if err := keepJob(ctx, w.service, s); err != nil {

@@ -13,6 +13,7 @@ import (
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
+	"veil/worker/policy"
 )
 
 // workerFlags are what veil worker and veil dev share.
@@ -26,7 +27,7 @@ type workerFlags struct {
 	MaxDeaths   int           `group:"worker" default:"10" placeholder:"N" help:"Workers that may die over a job."`
 	Collect     time.Duration `group:"worker" default:"1h" placeholder:"TIME" help:"How often what nothing names is removed from the store; 0: never."`
 	CollectAge  time.Duration `group:"worker" default:"24h" placeholder:"TIME" help:"What is younger is never removed."`
-	allowFlags
+	policy.AllowFlags
 }
 
 // Validate refuses numbers that make no sense; kong calls it.
@@ -110,7 +111,7 @@ func stops(ctx context.Context) (soft, hard context.Context, release func()) {
 
 // prepare makes a worker that lacks only its connections, and the queue's options.
 func (f *workerFlags) prepare(ctx context.Context, a *app) (*worker, jobs.Options, error) {
-	set, err := f.policySet()
+	set, err := f.Set()
 	if err != nil {
 		return nil, jobs.Options{}, err
 	}
@@ -125,7 +126,7 @@ func (f *workerFlags) prepare(ctx context.Context, a *app) (*worker, jobs.Option
 	config = shareThreads(config, f.slots())
 	w := &worker{engine: a.engine, crashLog: a.CrashLog, config: config, policies: set, room: newRoom(config.Scratch, f.Reserve<<20),
 		meters: newMeters(), stall: f.Stall, sandbox: sandbox}
-	o := jobs.Options{Validator: f.validator(set), MaxFailures: f.MaxFailures, MaxDeaths: f.MaxDeaths, Classify: causeFor}
+	o := jobs.Options{Validator: f.Validator(set), MaxFailures: f.MaxFailures, MaxDeaths: f.MaxDeaths, Classify: causeFor}
 	return w, o, nil
 }
 

@@ -1,4 +1,4 @@
-package main
+package policy
 
 import (
 	"encoding/json"
@@ -20,8 +20,8 @@ import (
 	"veil/worker/jobs"
 )
 
-// allowFlags are what an operator lets jobs ask for.
-type allowFlags struct {
+// AllowFlags are what an operator lets jobs ask for.
+type AllowFlags struct {
 	Sources           []string `name:"allow" group:"jobs" sep:"," placeholder:"BUCKET[/PREFIX]" help:"Where clips may come from, beside what was handed in as files; may be repeated."`
 	Policies          string   `group:"jobs" placeholder:"FOLDER" help:"Further policies: NAME.json each."`
 	AllowInline       bool     `group:"jobs" help:"Take policies that a job brings along in full."`
@@ -29,14 +29,14 @@ type allowFlags struct {
 	AllowUnsureIgnore bool     `group:"jobs" help:"Take policies that leave doubtful faces uncovered."`
 }
 
-// policySet is the policies that jobs can name.
-type policySet map[string]decide.Policy
+// Set is the policies that jobs can name.
+type Set map[string]decide.Policy
 
 var shippedPolicies = []string{decide.Press, decide.Disclosure, decide.Court}
 
-// policySet reads the shipped policies and the operator's own, and refuses those that the flags do not allow.
-func (f allowFlags) policySet() (policySet, error) {
-	set := policySet{}
+// Set reads the shipped policies and the operator's own, and refuses those that the flags do not allow.
+func (f AllowFlags) Set() (Set, error) {
+	set := Set{}
 	for _, name := range shippedPolicies {
 		p, err := decide.Shipped(name)
 		if err != nil {
@@ -75,7 +75,7 @@ func (f allowFlags) policySet() (policySet, error) {
 }
 
 // weak lists what of a policy the operator has not allowed.
-func (f allowFlags) weak(p decide.Policy) (faults []string) {
+func (f AllowFlags) weak(p decide.Policy) (faults []string) {
 	if (p.Fill == "blur" || p.Fill == "mosaic") && !f.AllowWeakFill {
 		faults = append(faults, "fill blur and mosaic need the operator's --allow-weak-fill")
 	}
@@ -85,8 +85,8 @@ func (f allowFlags) weak(p decide.Policy) (faults []string) {
 	return faults
 }
 
-// of gives the policy that a job asks for; its decisions' plan may hold another, which was allowed when it was made.
-func (s policySet) of(j jobs.Job) (decide.Policy, error) {
+// Of gives the policy that a job asks for; its decisions' plan may hold another, which was allowed when it was made.
+func (s Set) Of(j jobs.Job) (decide.Policy, error) {
 	if len(j.PolicyInline) > 0 {
 		p, err := decide.ParsePolicy(j.PolicyInline)
 		if err != nil {
@@ -101,8 +101,8 @@ func (s policySet) of(j jobs.Job) (decide.Policy, error) {
 	return p, nil
 }
 
-// validator holds jobs against what the operator allows.
-func (f allowFlags) validator(set policySet) jobs.Validator {
+// Validator holds jobs against what the operator allows.
+func (f AllowFlags) Validator(set Set) jobs.Validator {
 	return jobs.Validator{
 		Sources: append([]string{connect.IncomingBucket}, f.Sources...), Policies: slices.Sorted(maps.Keys(set)), Inline: f.AllowInline,
 		CheckPolicy: func(raw json.RawMessage) []string {

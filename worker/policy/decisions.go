@@ -1,6 +1,7 @@
-package main
+package policy
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -9,8 +10,8 @@ import (
 	"veil/worker/files"
 )
 
-// decisionFlags are what a person can decide about a plan.
-type decisionFlags struct {
+// DecisionFlags are what a person can decide about a plan.
+type DecisionFlags struct {
 	Keep      []int    `placeholder:"N,..." help:"Leave these tracks visible."`
 	Region    []region `sep:";" placeholder:"X,Y,W,H[@FROM-TO]" help:"Cover this rectangle too; may be repeated."`
 	Dismiss   []string `placeholder:"F1,..." help:"These findings are no reason to hold the clip."`
@@ -19,15 +20,15 @@ type decisionFlags struct {
 	Decisions string   `placeholder:"FILE" help:"Decisions as a document, instead of the five flags."`
 }
 
-// decisions gives what a person decided about a plan: from the document, from the flags, or nil. The flags' name the plan by
+// Read gives what a person decided about a plan: from the document, from the flags, or nil. The flags' name the plan by
 // its digest, a document names it itself.
-func (c *decisionFlags) decisions(plan []byte) (*decide.Decisions, error) {
+func (c *DecisionFlags) Read(plan []byte) (*decide.Decisions, error) {
 	flags := len(c.Keep)+len(c.Region)+len(c.Dismiss) > 0
 	if c.Decisions != "" {
 		if flags || c.Reason != "" || c.By != "" {
 			return nil, failure.Usagef("put everything into the document, or leave it out", "--decisions stands beside flags that decide")
 		}
-		return readDecisions(c.Decisions)
+		return ReadDecisions(c.Decisions)
 	}
 	if !flags {
 		if c.Reason != "" || c.By != "" {
@@ -51,8 +52,8 @@ func (c *decisionFlags) decisions(plan []byte) (*decide.Decisions, error) {
 	return d, nil
 }
 
-// readDecisions reads a document.
-func readDecisions(path string) (*decide.Decisions, error) {
+// ReadDecisions reads a document.
+func ReadDecisions(path string) (*decide.Decisions, error) {
 	b, err := files.ReadDocument(path)
 	if err != nil {
 		return nil, failure.Usagef("name a readable file", "decisions cannot be read: %s", files.Plain(err))
@@ -64,11 +65,20 @@ func readDecisions(path string) (*decide.Decisions, error) {
 	return &d, nil
 }
 
-// encodeDecisions gives the decisions as a job carries them.
-func encodeDecisions(d *decide.Decisions) (json.RawMessage, error) {
+// EncodeDecisions gives the decisions as a job carries them.
+func EncodeDecisions(d *decide.Decisions) (json.RawMessage, error) {
 	b, err := d.Encode()
 	if err != nil {
 		return nil, fmt.Errorf("encode decisions: %w", err)
 	}
-	return compactJSON(b)
+	return Compact(b)
+}
+
+// Compact drops the spaces, so that a document laid out anew is the same one.
+func Compact(b []byte) (json.RawMessage, error) {
+	var out bytes.Buffer
+	if err := json.Compact(&out, b); err != nil {
+		return nil, fmt.Errorf("compact document: %w", err)
+	}
+	return out.Bytes(), nil
 }

@@ -1,4 +1,4 @@
-package main
+package policy
 
 import (
 	"fmt"
@@ -9,12 +9,12 @@ import (
 	"veil/pipeline/decide"
 )
 
-// seconds is a time within a clip, counted from its first frame: "12.5", "1:02.25" or "1:00:00".
-type seconds float64
+// Seconds is a time within a clip, counted from its first frame: "12.5", "1:02.25" or "1:00:00".
+type Seconds float64
 
 // UnmarshalText reads one of the three forms. Negative times, and minutes or seconds of 60 and more after a colon, are
 // refused.
-func (s *seconds) UnmarshalText(text []byte) error {
+func (s *Seconds) UnmarshalText(text []byte) error {
 	fields := strings.Split(string(text), ":")
 	if len(fields) > 3 {
 		return timeError(text)
@@ -31,7 +31,7 @@ func (s *seconds) UnmarshalText(text []byte) error {
 		}
 		total = total*60 + v
 	}
-	*s = seconds(total)
+	*s = Seconds(total)
 	return nil
 }
 
@@ -39,8 +39,8 @@ func timeError(text []byte) error {
 	return fmt.Errorf("%q is no time: give seconds (12.5) or [HH:]MM:SS[.mmm] (1:02.250)", text)
 }
 
-// value gives the time as the pipeline takes it; nil stays nil.
-func (s *seconds) value() *float64 {
+// Value gives the time as the pipeline takes it; nil stays nil.
+func (s *Seconds) Value() *float64 {
 	if s == nil {
 		return nil
 	}
@@ -57,7 +57,7 @@ func (s *span) UnmarshalText(text []byte) error {
 	if !ok {
 		return fmt.Errorf("%q is no time range: give FROM-TO", text)
 	}
-	var a, b seconds
+	var a, b Seconds
 	if err := a.UnmarshalText([]byte(from)); err != nil {
 		return err
 	}

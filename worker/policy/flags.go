@@ -1,4 +1,6 @@
-package main
+// Package policy is what people say about covering: the policy that flags name and change, times and regions as they are typed,
+// decisions about a plan, and what an operator lets jobs ask for. What a policy means stands in package decide.
+package policy
 
 import (
 	"veil/pipeline/decide"
@@ -6,8 +8,8 @@ import (
 	"veil/worker/files"
 )
 
-// policyFlags name a policy and change a copy of it.
-type policyFlags struct {
+// Flags name a policy and change a copy of it.
+type Flags struct {
 	Policy string `group:"policy" default:"press" placeholder:"NAME|FILE" help:"Policy: press, disclosure, court, or a file (./press for a file of that name)."`
 
 	Fill       string   `group:"policy" enum:"solid,surround,blur,mosaic," default:"" placeholder:"solid|surround|blur|mosaic" help:"What covers a face; blur and mosaic not for public release."`
@@ -23,8 +25,8 @@ type policyFlags struct {
 	Effort     string   `group:"policy" enum:"thorough,fast," default:"" placeholder:"thorough|fast" help:"How hard to look."`
 }
 
-// policy reads the named policy, applies the flags to a copy, and checks the result.
-func (f *policyFlags) policy() (decide.Policy, error) {
+// Load reads the named policy, applies the flags to a copy, and checks the result.
+func (f *Flags) Load() (decide.Policy, error) {
 	p, err := readPolicy(f.Policy)
 	if err != nil {
 		return p, err

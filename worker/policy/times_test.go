@@ -1,4 +1,4 @@
-package main
+package policy
 
 import (
 	"testing"
@@ -13,13 +13,13 @@ func TestSeconds(t *testing.T) {
 		"0": 0, "12": 12, "12.5": 12.5, ".5": 0.5, "90": 90, "1:02": 62, "1:02.25": 62.25, "01:00:00": 3600, "1:59:59.999": 7199.999,
 	}
 	for text, want := range good {
-		var s seconds
+		var s Seconds
 		if err := s.UnmarshalText([]byte(text)); err != nil || float64(s) != want {
 			t.Errorf("%q: %v, %v; want %v", text, s, err, want)
 		}
 	}
 	for _, text := range []string{"", ":", "1:", ":1", "-1", "1e3", "nan", "inf", "1:60", "1:2:3:4", "1.5:00", "x", "1 ", "0x1", "1..2", "1_000", "+1"} {
-		var s seconds
+		var s Seconds
 		if err := s.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q was taken as %v", text, s)
 		}
