@@ -17,6 +17,7 @@ import (
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/files"
+	"veil/worker/intake"
 	"veil/worker/jobs"
 	"veil/worker/screen"
 )
@@ -67,7 +68,7 @@ type caseRow struct {
 
 // Run writes the page of a case.
 func (c *caseCmd) Run(ctx context.Context, a *app) (err error) {
-	s, err := c.Connect(ctx, submitOptions())
+	s, err := c.Connect(ctx, intake.Options())
 	if err != nil {
 		return err
 	}

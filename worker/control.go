@@ -5,6 +5,7 @@ import (
 
 	"veil/worker/connect"
 	"veil/worker/failure"
+	"veil/worker/intake"
 	"veil/worker/jobs"
 )
 
@@ -37,7 +38,7 @@ func (c *retryCmd) Run(ctx context.Context, a *app) error {
 
 // eachJob does one thing to several jobs; one that it cannot be done to stops no other.
 func eachJob(ctx context.Context, f *connect.Flags, a *app, ids []string, do func(*connect.Service, string) (jobs.State, error)) (err error) {
-	s, err := f.Connect(ctx, submitOptions())
+	s, err := f.Connect(ctx, intake.Options())
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"veil/worker/failure"
+	"veil/worker/intake"
 	"veil/worker/jobs"
 	"veil/worker/screen"
 	"veil/worker/store"
@@ -66,7 +67,7 @@ func TestRequeueFromTheDeadLetters(t *testing.T) {
 	contains(t, h.want(0, "job", id), "failed (damaged)", "cause", "ST/0815")
 
 	// The clip was copied damaged; now it lies there whole.
-	key := store.Incoming + incomingKey(id)
+	key := store.Incoming + intake.IncomingKey(id)
 	h.want(0, "dead", "requeue", id)
 	s := h.phase(id, jobs.Failed)
 	if s.Generation != 2 {

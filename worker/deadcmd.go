@@ -8,6 +8,7 @@ import (
 
 	"veil/worker/connect"
 	"veil/worker/failure"
+	"veil/worker/intake"
 	"veil/worker/jobs"
 	"veil/worker/text"
 )
@@ -24,7 +25,7 @@ type deadListCmd struct{ connect.Flags }
 
 // Run lists the letters.
 func (c *deadListCmd) Run(ctx context.Context, a *app) (err error) {
-	s, err := c.Connect(ctx, submitOptions())
+	s, err := c.Connect(ctx, intake.Options())
 	if err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ type deadShowCmd struct {
 
 // Run shows a letter with the record's detail, which may name the clip.
 func (c *deadShowCmd) Run(ctx context.Context, a *app) (err error) {
-	s, err := c.Connect(ctx, submitOptions())
+	s, err := c.Connect(ctx, intake.Options())
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"veil/pipeline/decide"
 	"veil/worker/connect"
 	"veil/worker/failure"
+	"veil/worker/intake"
 	"veil/worker/jobs"
 	"veil/worker/policy"
 	"veil/worker/store"
@@ -25,7 +26,7 @@ const maxPlan = 1 << 30
 
 // Run has a held clip rendered again by what a person decided, without looking for faces anew.
 func (c *decideCmd) Run(ctx context.Context, a *app) (err error) {
-	s, err := c.Connect(ctx, submitOptions())
+	s, err := c.Connect(ctx, intake.Options())
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"veil/worker/connect"
+	"veil/worker/intake"
 	"veil/worker/jobs"
 )
 
@@ -53,7 +54,7 @@ func TestDevIsKilledAndStartedAgain(t *testing.T) {
 	}
 	submit := func(id, text string) {
 		f := connect.Flags{Dir: dir}
-		s, err := f.Connect(t.Context(), jobs.Options{Validator: submitValidator()})
+		s, err := f.Connect(t.Context(), jobs.Options{Validator: intake.Validator()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,11 +63,11 @@ func TestDevIsKilledAndStartedAgain(t *testing.T) {
 		if err := os.WriteFile(clip, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		in, err := localClip(t.Context(), clip, jobs.Job{Schema: jobs.JobSchema, ID: id, Policy: "press"}, nil)
+		in, err := intake.LocalClip(t.Context(), clip, jobs.Job{Schema: jobs.JobSchema, ID: id, Policy: "press"}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := handIn(t.Context(), s, in, nil); err != nil {
+		if _, err := intake.HandIn(t.Context(), s, in, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

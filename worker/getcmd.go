@@ -11,6 +11,7 @@ import (
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/files"
+	"veil/worker/intake"
 	"veil/worker/jobs"
 	"veil/worker/text"
 )
@@ -41,7 +42,7 @@ func (c *getCmd) Run(ctx context.Context, a *app) (err error) {
 	if err := files.Make(c.Out); err != nil {
 		return err
 	}
-	s, err := c.Connect(ctx, submitOptions())
+	s, err := c.Connect(ctx, intake.Options())
 	if err != nil {
 		return err
 	}

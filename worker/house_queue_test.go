@@ -18,6 +18,7 @@ import (
 	"veil/pipeline"
 	"veil/pipeline/decide"
 	"veil/worker/connect"
+	"veil/worker/intake"
 	"veil/worker/jobs"
 	"veil/worker/jobs/embedded"
 	"veil/worker/store"
@@ -58,7 +59,7 @@ func newHouse(t *testing.T) *house {
 	}
 	f := connect.Flags{Nats: h.url, Store: h.store, SourceDir: h.in, Encryption: "declared"}
 	s, err := f.Connect(t.Context(), jobs.Options{
-		Validator: submitValidator(), MaxFailures: 1, PollEvery: 50 * time.Millisecond, CheckEvery: 50 * time.Millisecond,
+		Validator: intake.Validator(), MaxFailures: 1, PollEvery: 50 * time.Millisecond, CheckEvery: 50 * time.Millisecond,
 		ProgressEvery: time.Millisecond,
 		Classify: func(err error) jobs.Cause {
 			f := pipeline.AsFailure(err)

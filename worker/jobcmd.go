@@ -8,6 +8,7 @@ import (
 
 	"veil/worker/connect"
 	"veil/worker/failure"
+	"veil/worker/intake"
 	"veil/worker/jobs"
 	"veil/worker/screen"
 	"veil/worker/store"
@@ -33,7 +34,7 @@ type jobInfo struct {
 
 // Run shows one job.
 func (c *jobCmd) Run(ctx context.Context, a *app) (err error) {
-	s, err := c.Connect(ctx, submitOptions())
+	s, err := c.Connect(ctx, intake.Options())
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"veil/worker/connect"
+	"veil/worker/intake"
 	"veil/worker/jobs"
 	"veil/worker/screen"
 )
@@ -20,7 +21,7 @@ type jobsCmd struct {
 
 // Run lists the jobs, the unfinished first.
 func (c *jobsCmd) Run(ctx context.Context, a *app) (err error) {
-	s, err := c.Connect(ctx, submitOptions())
+	s, err := c.Connect(ctx, intake.Options())
 	if err != nil {
 		return err
 	}
@@ -74,9 +75,6 @@ func caseOf(s jobs.State) string {
 	}
 	return j.Case
 }
-
-// submitOptions are those of a client of the queue: it submits and decides, and claims nothing.
-func submitOptions() jobs.Options { return jobs.Options{Validator: submitValidator()} }
 
 // phaseNames lists the phases for the grammar.
 func phaseNames() (names []string) {

@@ -6,6 +6,7 @@ import (
 
 	"veil/worker/connect"
 	"veil/worker/failure"
+	"veil/worker/intake"
 	"veil/worker/jobs"
 )
 
@@ -16,7 +17,7 @@ func (h *health) service(ctx context.Context, f connect.Flags) {
 	}
 	c := connect.Describe(f)
 	h.Service = &c
-	s, err := f.Connect(ctx, jobs.Options{Validator: submitValidator()})
+	s, err := f.Connect(ctx, jobs.Options{Validator: intake.Validator()})
 	if err != nil {
 		h.unreached(err)
 		return

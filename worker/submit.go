@@ -8,13 +8,12 @@ import (
 	"strings"
 
 	"veil/pipeline"
-	"veil/worker/clips"
 	"veil/worker/connect"
 	"veil/worker/failure"
+	"veil/worker/intake"
 	"veil/worker/jobs"
 	"veil/worker/policy"
 	"veil/worker/screen"
-	"veil/worker/store"
 	"veil/worker/text"
 )
 
@@ -22,7 +21,7 @@ import (
 type submitCmd struct {
 	In []string `arg:"" name:"in" help:"Clips, folders of clips, or s3://BUCKET/KEY; a key that ends in / means all clips below it."`
 	connect.Flags
-	orderFlags
+	intake.OrderFlags
 	Decisions string `group:"order" placeholder:"FILE" help:"What a person decided about the plan of this clip."`
 	ID        string `group:"order" placeholder:"ID" help:"The job's id; default: drawn from clip, policy and case, so that nothing runs twice. One clip only."`
 	Name      string `group:"order" placeholder:"NAME" help:"Name of the derivative without ending; default: a neutral number. One clip only."`
@@ -44,7 +43,7 @@ type submitted struct {
 
 // Run hands the clips in, one after another; one that is refused stops no other.
 func (c *submitCmd) Run(ctx context.Context, a *app) (err error) {
-	template, err := c.template()
+	template, err := c.Template()
 	if err != nil {
 		return err
 	}
@@ -58,16 +57,16 @@ func (c *submitCmd) Run(ctx context.Context, a *app) (err error) {
 		}
 	}
 	template.ID, template.Derivative = c.ID, c.Name
-	s, err := c.Connect(ctx, submitOptions())
+	s, err := c.Connect(ctx, intake.Options())
 	if err != nil {
 		return err
 	}
 	defer connect.Closing(s, &err)
-	found, err := findClips(ctx, s, c.In)
+	found, err := intake.Find(ctx, s, c.In)
 	if err != nil {
 		return err
 	}
-	if (c.ID != "" || c.Name != "") && countClips(found) > 1 {
+	if (c.ID != "" || c.Name != "") && intake.Count(found) > 1 {
 		return failure.Usagef("hand them in one by one", "--id and --name are for one clip, here are several")
 	}
 	rows := make([]submitted, 0, len(found))
@@ -85,93 +84,19 @@ func (c *submitCmd) Run(ctx context.Context, a *app) (err error) {
 	return a.tellSubmitted(rows)
 }
 
-// foundClip is a clip, or something that was met where clips were looked for.
-type foundClip struct {
-	clips.Source        // a local file
-	bucket       string // or an object
-	object       store.Object
-}
-
-// countClips counts what is to be handed in.
-func countClips(found []foundClip) (n int) {
-	for _, f := range found {
-		if f.Skip == "" {
-			n++
-		}
-	}
-	return n
-}
-
-// findClips lists what the arguments name.
-func findClips(ctx context.Context, s *connect.Service, in []string) ([]foundClip, error) {
-	var found []foundClip
-	var local []string
-	for _, arg := range in {
-		rest, ok := strings.CutPrefix(arg, "s3://")
-		if !ok {
-			local = append(local, arg)
-			continue
-		}
-		list, err := findObjects(ctx, s, rest)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, list...)
-	}
-	files, err := clips.Gather(local, "")
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range files {
-		found = append(found, foundClip{Source: f})
-	}
-	if countClips(found) == 0 {
-		return nil, failure.Usagef("name clips, or a folder that holds some", "there is no clip to hand in")
-	}
-	return found, nil
-}
-
-// findObjects lists one object, or all below a key that ends in a slash.
-func findObjects(ctx context.Context, s *connect.Service, address string) ([]foundClip, error) {
-	bucket, key, _ := strings.Cut(address, "/")
-	if bucket == "" {
-		return nil, failure.Usagef("give s3://BUCKET/KEY", "an address names no bucket")
-	}
-	if key != "" && !strings.HasSuffix(key, "/") {
-		o, err := s.Source.Stat(ctx, bucket, key, "")
-		if err != nil {
-			return nil, failure.OfJob("", err)
-		}
-		o.Key = key
-		return []foundClip{{Source: clips.Source{Label: key}, bucket: bucket, object: o}}, nil
-	}
-	var found []foundClip
-	for o, err := range s.Source.List(ctx, bucket, key) {
-		if err != nil {
-			return nil, failure.OfJob("", err)
-		}
-		f := foundClip{Source: clips.Source{Label: o.Key}, bucket: bucket, object: o}
-		if !clips.IsVideo(o.Key) {
-			f.Skip = "no video by its name"
-		}
-		found = append(found, f)
-	}
-	return found, nil
-}
-
 // submitOne hands one clip in.
-func submitOne(ctx context.Context, s *connect.Service, a *app, f foundClip, template jobs.Job) submitted {
+func submitOne(ctx context.Context, s *connect.Service, a *app, f intake.Found, template jobs.Job) submitted {
 	row := submitted{Clip: f.Label, Skipped: f.Skip}
 	if f.Skip != "" {
 		return row
 	}
 	m := screen.NewMeter("auto", a.err, f.Label)
 	defer m.Close()
-	c, err := f.clip(ctx, s, template, m.Event)
+	c, err := f.Clip(ctx, s, template, m.Event)
 	if err == nil {
-		row.ID = c.job.ID
+		row.ID = c.Job.ID
 		var state jobs.State
-		state, err = handIn(ctx, s, c, m.Event)
+		state, err = intake.HandIn(ctx, s, c, m.Event)
 		row.Phase = state.Phase
 	}
 	if err != nil {
@@ -180,26 +105,6 @@ func submitOne(ctx context.Context, s *connect.Service, a *app, f foundClip, tem
 		row.Code, row.Cause, row.Remedy, row.Phase = row.Failure.Code, row.Failure.Detail, row.Failure.Remedy, ""
 	}
 	return row
-}
-
-// clip makes the job of what was found.
-func (f foundClip) clip(ctx context.Context, s *connect.Service, template jobs.Job, events func(pipeline.Event)) (clipIn, error) {
-	if f.Err != nil {
-		return clipIn{}, f.Err
-	}
-	if f.bucket == "" {
-		return localClip(ctx, f.Path, template, events)
-	}
-	if f.object.Version == "" {
-		// A list tells no versions.
-		o, err := s.Source.Stat(ctx, f.bucket, f.object.Key, "")
-		if err != nil {
-			return clipIn{}, err
-		}
-		o.Key = f.object.Key
-		return bucketClip(template, f.bucket, o)
-	}
-	return bucketClip(template, f.bucket, f.object)
 }
 
 // awaitAnswers waits until every job that was taken in has its answer, and puts it into the rows.

@@ -9,6 +9,7 @@ import (
 
 	"veil/worker/connect"
 	"veil/worker/failure"
+	"veil/worker/intake"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -48,7 +49,7 @@ func TestSubmitKeepsTheRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := jobs.ParseJob(b, submitValidator())
+	j, err := jobs.ParseJob(b, intake.Validator())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,20 +92,20 @@ func TestSubmitAfterDeath(t *testing.T) {
 	h := newHouse(t)
 	path := h.file("clip.mp4", "ok a")
 	template := jobs.Job{Schema: jobs.JobSchema, Policy: "press"}
-	c, err := localClip(t.Context(), path, template, nil)
+	c, err := intake.LocalClip(t.Context(), path, template, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := c.job.Encode()
+	b, err := c.Job.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.s.Store.Create(t.Context(), connect.JobRecordKey(c.job.ID), b, ""); err != nil {
+	if _, err := h.s.Store.Create(t.Context(), connect.JobRecordKey(c.Job.ID), b, ""); err != nil {
 		t.Fatal(err)
 	}
 	h.work()
 	out := h.want(0, "submit", path, "--wait")
-	contains(t, out, c.job.ID, "released")
+	contains(t, out, c.Job.ID, "released")
 }
 
 func TestSubmitFolder(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/files"
+	"veil/worker/intake"
 	"veil/worker/jobs"
 )
 
@@ -162,10 +163,10 @@ func (w *watcher) take(ctx context.Context, f found, t *ticket) error {
 	return w.tickets.save(t)
 }
 
-// handIn writes the ticket and then hands the clip in. A job that had failed, or was cancelled, before its clip was put here
+// intake.HandIn writes the ticket and then hands the clip in. A job that had failed, or was cancelled, before its clip was put here
 // again is begun anew; the ticket says of which generation that holds, so that a kill in between does it once.
-func (w *watcher) handIn(ctx context.Context, c clipIn, t *ticket) error {
-	t.ID = c.job.ID
+func (w *watcher) handIn(ctx context.Context, c intake.Clip, t *ticket) error {
+	t.ID = c.Job.ID
 	if w.tickets.of(t.seen()) == nil && w.box.moves() {
 		state, err := w.s.Queue.State(ctx, t.ID)
 		if err != nil && !errors.Is(err, jobs.ErrNotFound) {
@@ -178,7 +179,7 @@ func (w *watcher) handIn(ctx context.Context, c clipIn, t *ticket) error {
 	if err := w.tickets.save(t); err != nil {
 		return err
 	}
-	state, err := handIn(ctx, w.s, c, nil)
+	state, err := intake.HandIn(ctx, w.s, c, nil)
 	if err != nil || !again(state) || state.Generation != t.RetryOf {
 		return err
 	}

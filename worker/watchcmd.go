@@ -12,6 +12,7 @@ import (
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/files"
+	"veil/worker/intake"
 	"veil/worker/jobs"
 )
 
@@ -19,7 +20,7 @@ import (
 type watchCmd struct {
 	Where string `arg:"" placeholder:"FOLDER|s3://BUCKET/PREFIX" help:"Where clips appear."`
 	connect.Flags
-	orderFlags
+	intake.OrderFlags
 	Out    string        `short:"o" placeholder:"FOLDER" help:"Where done, held and failed are; for a folder it is the folder itself, for a bucket it must be given."`
 	Every  time.Duration `placeholder:"TIME" help:"How often to look (default: 5s, for a bucket 30s)."`
 	Settle int           `default:"3" placeholder:"N" help:"A clip is taken when so many looks in a row, after the first, found it unchanged."`
@@ -33,14 +34,14 @@ const (
 
 // Run watches until a signal; what is on its way then goes on, and the next start takes it up.
 func (c *watchCmd) Run(ctx context.Context, a *app) (err error) {
-	template, err := c.template()
+	template, err := c.Template()
 	if err != nil {
 		return err
 	}
 	if c.Settle < 1 || c.Every < 0 {
 		return failure.Usagef("give --settle 1 or more and a time that is not negative", "clips could not be told from half copies")
 	}
-	s, err := c.Connect(ctx, submitOptions())
+	s, err := c.Connect(ctx, intake.Options())
 	if err != nil {
 		return err
 	}

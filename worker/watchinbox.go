@@ -15,6 +15,7 @@ import (
 	"veil/worker/clips"
 	"veil/worker/connect"
 	"veil/worker/files"
+	"veil/worker/intake"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -33,7 +34,7 @@ type inbox interface {
 	// ready reports whether nobody writes to the clip and it can be read.
 	ready(f found) bool
 	// clip makes the job; the clip is the one that was found, or the error is errMoved.
-	clip(ctx context.Context, f found, template jobs.Job) (clipIn, error)
+	clip(ctx context.Context, f found, template jobs.Job) (intake.Clip, error)
 	// moves reports whether clips are moved to where their answer is.
 	moves() bool
 }
@@ -113,11 +114,11 @@ func (b *folderInbox) ready(f found) bool {
 	return !errors.Is(err, unix.EAGAIN)
 }
 
-func (b *folderInbox) clip(ctx context.Context, f found, template jobs.Job) (clipIn, error) {
+func (b *folderInbox) clip(ctx context.Context, f found, template jobs.Job) (intake.Clip, error) {
 	path := filepath.Join(b.dir, filepath.FromSlash(f.name))
-	c, err := localClip(ctx, path, template, nil)
+	c, err := intake.LocalClip(ctx, path, template, nil)
 	if now, ok := lookFile(path, f.name); !ok || now != f {
-		return clipIn{}, errMoved
+		return intake.Clip{}, errMoved
 	}
 	return c, err
 }
@@ -152,17 +153,17 @@ func foundObject(name string, o store.Object) found {
 
 func (b *bucketInbox) ready(found) bool { return true }
 
-func (b *bucketInbox) clip(ctx context.Context, f found, template jobs.Job) (clipIn, error) {
+func (b *bucketInbox) clip(ctx context.Context, f found, template jobs.Job) (intake.Clip, error) {
 	o, err := b.s.Source.Stat(ctx, b.bucket, b.prefix+f.name, "")
 	if errors.Is(err, store.ErrNotFound) {
-		return clipIn{}, errMoved
+		return intake.Clip{}, errMoved
 	}
 	if err != nil {
-		return clipIn{}, err
+		return intake.Clip{}, err
 	}
 	o.Key = b.prefix + f.name
 	if o.Size != f.size {
-		return clipIn{}, errMoved
+		return intake.Clip{}, errMoved
 	}
-	return bucketClip(template, b.bucket, o)
+	return intake.BucketClip(template, b.bucket, o)
 }

@@ -11,6 +11,7 @@ import (
 
 	"veil/worker/connect"
 	"veil/worker/failure"
+	"veil/worker/intake"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -44,7 +45,7 @@ func (c *withdrawCmd) Run(ctx context.Context, a *app) (err error) {
 	if strings.TrimSpace(c.Reason) == "" || strings.TrimSpace(c.By) == "" {
 		return failure.Usagef("give both", "--reason and --by must say something")
 	}
-	s, err := c.Connect(ctx, submitOptions())
+	s, err := c.Connect(ctx, intake.Options())
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package main
+package intake
 
 import (
 	"crypto/sha256"
@@ -14,8 +14,11 @@ import (
 	"veil/worker/policy"
 )
 
-// orderFlags are what is said of every clip that is handed in.
-type orderFlags struct {
+// Options are those of a client of the queue: it submits and decides, and claims nothing.
+func Options() jobs.Options { return jobs.Options{Validator: Validator()} }
+
+// OrderFlags are what is said of every clip that is handed in.
+type OrderFlags struct {
 	Policy       string  `group:"order" placeholder:"NAME" help:"Policy by its name (default: press)."`
 	PolicyFile   string  `group:"order" placeholder:"FILE" help:"A policy in full, where the operator allows that."`
 	Case         string  `group:"order" placeholder:"TEXT" help:"Case reference; it stays in the restricted part."`
@@ -58,8 +61,8 @@ func (m *moment) value() *time.Time {
 	return &t
 }
 
-// template is a job with everything but its id and source.
-func (f *orderFlags) template() (jobs.Job, error) {
+// Template is a job with everything but its id and source.
+func (f *OrderFlags) Template() (jobs.Job, error) {
 	j := jobs.Job{Schema: jobs.JobSchema, Policy: f.Policy, Case: f.Case, Requester: f.Requester, Purpose: f.Purpose,
 		Priority: jobs.Priority(f.Priority), Deadline: f.Deadline.value(), DestroyAfter: f.DestroyAfter.value()}
 	if f.PolicyFile == "" {
@@ -93,8 +96,8 @@ func derivedID(j jobs.Job, content string) (string, error) {
 	return hex.EncodeToString(sum[:10]), nil
 }
 
-// submitValidator is what a submitter can know to be wrong; what the workers allow, they say.
-func submitValidator() jobs.Validator {
+// Validator is what a submitter can know to be wrong; what the workers allow, they say.
+func Validator() jobs.Validator {
 	return jobs.Validator{
 		AnySource: true, Inline: true, Now: time.Now,
 		CheckPolicy:    func(p json.RawMessage) []string { _, err := decide.ParsePolicy(p); return faultsOf(err) },

@@ -1,4 +1,6 @@
-package main
+// Package intake hands clips in: it finds what is named, makes jobs of it, derives their numbers from what they hold, and puts
+// record, clip and job where they belong in an order that any death allows to go on from. It waits for no answer.
+package intake
 
 import (
 	"context"
@@ -16,37 +18,37 @@ import (
 	"veil/worker/store"
 )
 
-// clipIn is one clip on its way into the queue.
-type clipIn struct {
+// Clip is one clip on its way into the queue.
+type Clip struct {
 	label string // what the one who hands it in calls it; it is shown and goes nowhere
 	path  string // a local file, which is put into the store; empty for a clip that lies in a bucket
 	size  int64
-	job   jobs.Job
+	Job   jobs.Job
 }
 
-// localClip makes the job of a file: its bytes decide the id, unless one is given.
-func localClip(ctx context.Context, path string, j jobs.Job, events func(pipeline.Event)) (clipIn, error) {
+// LocalClip makes the job of a file: its bytes decide the id, unless one is given.
+func LocalClip(ctx context.Context, path string, j jobs.Job, events func(pipeline.Event)) (Clip, error) {
 	d, err := pipeline.DigestFile(ctx, path, events)
 	if err != nil {
-		return clipIn{}, err
+		return Clip{}, err
 	}
 	if d.Bytes == 0 {
-		return clipIn{}, fmt.Errorf("the file is empty: %w", media.ErrUnreadable)
+		return Clip{}, fmt.Errorf("the file is empty: %w", media.ErrUnreadable)
 	}
 	if j.ID == "" {
 		if j.ID, err = derivedID(j, "sha256:"+d.SHA256); err != nil {
-			return clipIn{}, err
+			return Clip{}, err
 		}
 	}
-	j.Source = jobs.Source{Bucket: connect.IncomingBucket, Key: incomingKey(j.ID), SHA256: d.SHA256}
-	return clipIn{path: path, size: d.Bytes, job: j}, nil
+	j.Source = jobs.Source{Bucket: connect.IncomingBucket, Key: IncomingKey(j.ID), SHA256: d.SHA256}
+	return Clip{path: path, size: d.Bytes, Job: j}, nil
 }
 
-// incomingKey is the key of a file that was handed in, within connect.IncomingBucket: no name of the file stands in it.
-func incomingKey(id string) string { return id + "/clip" }
+// IncomingKey is the key of a file that was handed in, within connect.IncomingBucket: no name of the file stands in it.
+func IncomingKey(id string) string { return id + "/clip" }
 
-// bucketClip makes the job of an object. Its version decides the id, or what else tells its content from another.
-func bucketClip(j jobs.Job, bucket string, o store.Object) (clipIn, error) {
+// BucketClip makes the job of an object. Its version decides the id, or what else tells its content from another.
+func BucketClip(j jobs.Job, bucket string, o store.Object) (Clip, error) {
 	j.Source = jobs.Source{Bucket: bucket, Key: o.Key, Version: o.Version}
 	if j.ID == "" {
 		content := fmt.Sprintf("object:%s\x00%s\x00%s", bucket, o.Key, o.Version)
@@ -55,39 +57,39 @@ func bucketClip(j jobs.Job, bucket string, o store.Object) (clipIn, error) {
 		}
 		var err error
 		if j.ID, err = derivedID(j, content); err != nil {
-			return clipIn{}, err
+			return Clip{}, err
 		}
 	}
-	return clipIn{label: o.Key, size: o.Size, job: j}, nil
+	return Clip{label: o.Key, size: o.Size, Job: j}, nil
 }
 
-// handIn takes one clip in. Whatever dies on the way, the same call again goes on where it ended: the job's record in the store
+// HandIn takes one clip in. Whatever dies on the way, the same call again goes on where it ended: the job's record in the store
 // comes first and can be made by one content only, then the bytes, then the queue.
-func handIn(ctx context.Context, s *connect.Service, c clipIn, events func(pipeline.Event)) (jobs.State, error) {
-	if err := submitValidator().Validate(c.job); err != nil {
+func HandIn(ctx context.Context, s *connect.Service, c Clip, events func(pipeline.Event)) (jobs.State, error) {
+	if err := Validator().Validate(c.Job); err != nil {
 		return jobs.State{}, err
 	}
-	want, err := c.job.Digest()
+	want, err := c.Job.Digest()
 	if err != nil {
 		return jobs.State{}, err
 	}
-	have, err := s.Queue.State(ctx, c.job.ID)
+	have, err := s.Queue.State(ctx, c.Job.ID)
 	switch {
 	case err == nil && have.Submission != want:
-		return have, fmt.Errorf("submit %s: %w", c.job.ID, jobs.ErrConflict)
+		return have, fmt.Errorf("submit %s: %w", c.Job.ID, jobs.ErrConflict)
 	case err == nil && have.Phase.Final():
 		return have, nil
 	case err != nil && !errors.Is(err, jobs.ErrNotFound):
 		return have, err
 	}
 	known := err == nil
-	record, err := c.job.Encode()
+	record, err := c.Job.Encode()
 	if err != nil {
 		return have, err
 	}
-	_, err = s.Store.Create(ctx, connect.JobRecordKey(c.job.ID), record, "application/json")
+	_, err = s.Store.Create(ctx, connect.JobRecordKey(c.Job.ID), record, "application/json")
 	if errors.Is(err, store.ErrExists) {
-		return have, fmt.Errorf("submit %s: %w", c.job.ID, jobs.ErrConflict)
+		return have, fmt.Errorf("submit %s: %w", c.Job.ID, jobs.ErrConflict)
 	}
 	if err != nil {
 		return have, err
@@ -97,19 +99,19 @@ func handIn(ctx context.Context, s *connect.Service, c clipIn, events func(pipel
 			return have, err
 		}
 	}
-	return s.Queue.Submit(ctx, c.job)
+	return s.Queue.Submit(ctx, c.Job)
 }
 
 // putClip streams a file into the store. Bytes that are not those of its digest are refused by the store.
-func putClip(ctx context.Context, s *connect.Service, c clipIn, events func(pipeline.Event)) error {
+func putClip(ctx context.Context, s *connect.Service, c Clip, events func(pipeline.Event)) error {
 	f, err := os.Open(c.path)
 	if err != nil {
 		return fmt.Errorf("open clip: %w", files.Plain(err))
 	}
 	defer f.Close()
 	r := &counted{r: f, total: c.size, events: events}
-	key := store.Incoming + incomingKey(c.job.ID)
-	_, err = s.Store.Put(ctx, key, r, store.PutOptions{Size: c.size, SHA256: c.job.Source.SHA256})
+	key := store.Incoming + IncomingKey(c.Job.ID)
+	_, err = s.Store.Put(ctx, key, r, store.PutOptions{Size: c.size, SHA256: c.Job.Source.SHA256})
 	if errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrChanged) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		err = fmt.Errorf("put clip: %w", media.ErrChanged) // the file became another one after its digest was taken
 	}
