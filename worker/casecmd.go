@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"veil/worker/archive"
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/files"
@@ -166,7 +167,7 @@ func caseRowOf(st jobs.State) (caseRow, error) {
 		o := failure.OutcomeOf(st)
 		r.Code, r.Cause, r.Remedy = o.Code, o.Cause, strings.ReplaceAll(o.Remedy, " ID", " "+st.ID)
 	}
-	where := resultPrefixes(st)
+	where := archive.Where(st)
 	for _, k := range []string{"release", "restricted"} {
 		if where[k] != "" {
 			r.Where = append(r.Where, where[k])

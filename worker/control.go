@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"veil/worker/archive"
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/intake"
@@ -18,7 +19,7 @@ type cancelCmd struct {
 // Run cancels the jobs.
 func (c *cancelCmd) Run(ctx context.Context, a *app) error {
 	return eachJob(ctx, &c.Flags, a, c.ID, func(s *connect.Service, id string) (jobs.State, error) {
-		return kept(ctx, s, id)(s.Queue.Cancel(ctx, id))
+		return archive.Kept(ctx, s, id)(s.Queue.Cancel(ctx, id))
 	})
 }
 
@@ -32,7 +33,7 @@ type retryCmd struct {
 // Run begins the next generation of the jobs.
 func (c *retryCmd) Run(ctx context.Context, a *app) error {
 	return eachJob(ctx, &c.Flags, a, c.ID, func(s *connect.Service, id string) (jobs.State, error) {
-		return kept(ctx, s, id)(s.Queue.Retry(ctx, id, jobs.RetryOptions{Fresh: c.Fresh}))
+		return archive.Kept(ctx, s, id)(s.Queue.Retry(ctx, id, jobs.RetryOptions{Fresh: c.Fresh}))
 	})
 }
 
@@ -66,14 +67,4 @@ func eachJob(ctx context.Context, f *connect.Flags, a *app, ids []string, do fun
 func refused(id string, err error) submitted {
 	f := failure.As(failure.OfJob(id, err))
 	return submitted{ID: id, Failure: f, Code: f.Code, Cause: f.Detail, Remedy: f.Remedy, exit: f.Exit}
-}
-
-// kept copies a record that was changed for good into the store.
-func kept(ctx context.Context, s *connect.Service, id string) func(jobs.State, error) (jobs.State, error) {
-	return func(state jobs.State, err error) (jobs.State, error) {
-		if err == nil {
-			err = keepState(ctx, s, id)
-		}
-		return state, err
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"veil/worker/archive"
 	"veil/worker/failure"
 	"veil/worker/intake"
 	"veil/worker/jobs"
@@ -123,7 +124,7 @@ func TestDecideOnAHeldJob(t *testing.T) {
 	third := h.bring(jobs.Held, "hold once more")
 	r := h.phase(third, jobs.Held).Result
 	key := store.AttemptPrefix(third, r.Generation, r.Epoch) + store.PlanName
-	if _, err := putBytes(t.Context(), h.s.Store, key, append(somePlan(t), ' ')); err != nil {
+	if _, err := archive.PutBytes(t.Context(), h.s.Store, key, append(somePlan(t), ' ')); err != nil {
 		t.Fatal(err)
 	}
 	h.want(4, "decide", third, "--dismiss", "F1", "--reason", "r", "--by", "b")
@@ -143,7 +144,7 @@ func TestWithdrawEmptiesTheRelease(t *testing.T) {
 	if keys := h.keys(store.Release); len(keys) != 0 {
 		t.Errorf("the release holds %v", keys)
 	}
-	b, _, err := h.s.Store.Read(t.Context(), withdrawalKey(id, 1), 1<<20)
+	b, _, err := h.s.Store.Read(t.Context(), archive.WithdrawalKey(id, 1), 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +154,7 @@ func TestWithdrawEmptiesTheRelease(t *testing.T) {
 		t.Errorf("the signed manifest is gone: %v", err)
 	}
 	h.want(0, "withdraw", id, "--reason", "again", "--by", "B")
-	if again, _, _ := h.s.Store.Read(t.Context(), withdrawalKey(id, 1), 1<<20); string(again) != string(b) {
+	if again, _, _ := h.s.Store.Read(t.Context(), archive.WithdrawalKey(id, 1), 1<<20); string(again) != string(b) {
 		t.Errorf("the first word did not stand: %s", again)
 	}
 	contains(t, h.want(1, "get", id, "-o", t.TempDir()), "withdrawn")
@@ -231,7 +232,7 @@ func TestGetRefusesAWrongDigest(t *testing.T) {
 	for _, name := range []string{"take.mp4", store.ReportName, store.ManifestName} {
 		id := h.submit("ok "+name, "--name", "take")
 		h.phase(id, jobs.Released)
-		if _, err := putBytes(t.Context(), h.s.Store, store.ReleasePrefix(id, 1)+name, []byte("something else")); err != nil {
+		if _, err := archive.PutBytes(t.Context(), h.s.Store, store.ReleasePrefix(id, 1)+name, []byte("something else")); err != nil {
 			t.Fatal(err)
 		}
 		dir := t.TempDir()

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
 	"veil/pipeline"
+	"veil/worker/archive"
 	"veil/worker/jobs"
 )
 
@@ -90,7 +92,7 @@ func (d *daemon) settled(ctx context.Context, a *jobs.Attempt, fate jobs.Fate, e
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepLimit)
 	defer cancel()
-	if err := keepState(ctx, d.service, s.ID); err != nil && !errors.Is(err, jobs.ErrNotFound) {
+	if err := archive.KeepState(ctx, d.service, s.ID); err != nil && !errors.Is(err, jobs.ErrNotFound) {
 		d.log.Warn("keep record", "job_id", s.ID, "code", causeFor(err).Code)
 	}
 }
@@ -133,6 +135,40 @@ func (e *emptied) watch(ctx context.Context, q *jobs.Queue, stop func()) {
 		}
 	}
 	stop()
+}
+
+// collecting says when what nothing names is removed.
+type collecting struct {
+	every time.Duration // 0: never
+	age   time.Duration // younger objects are left alone: somebody may be putting them
+}
+
+// collectEvery tidies the store now and then, each worker at moments of its own, until ctx ends.
+func (d *daemon) collectEvery(ctx context.Context) {
+	if d.collect.every <= 0 {
+		return
+	}
+	wait := time.Duration(rand.Int64N(int64(d.collect.every)))
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		if err := d.collectOnce(ctx); err != nil && ctx.Err() == nil {
+			d.log.Warn("collect", "code", causeFor(err).Code)
+		}
+		wait = d.collect.every
+	}
+}
+
+// collectOnce tidies the store, and removes the scratch folders of dead processes.
+func (d *daemon) collectOnce(ctx context.Context) error {
+	n, err := archive.Tidy(ctx, d.service, d.collect.age)
+	if n.Attempts+n.Releases+n.Uploads > 0 {
+		d.log.Info("collected", "attempts", n.Attempts, "releases", n.Releases, "uploads", n.Uploads)
+	}
+	return errors.Join(err, pipeline.Sweep(d.config.Scratch))
 }
 
 // newLog is the daemon's log: JSON lines that name no clip, case or place.

@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"veil/worker/archive"
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/intake"
@@ -106,7 +107,7 @@ type deadRequeueCmd struct {
 // Run tries the jobs again.
 func (c *deadRequeueCmd) Run(ctx context.Context, a *app) error {
 	return eachJob(ctx, &c.Flags, a, c.ID, func(s *connect.Service, id string) (jobs.State, error) {
-		return kept(ctx, s, id)(s.Queue.Requeue(ctx, id))
+		return archive.Kept(ctx, s, id)(s.Queue.Requeue(ctx, id))
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"veil/pipeline/decide"
+	"veil/worker/archive"
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/intake"
@@ -47,7 +48,7 @@ func (c *decideCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return failure.OfJob(c.ID, err)
 	}
-	if err := keepState(ctx, s, c.ID); err != nil {
+	if err := archive.KeepState(ctx, s, c.ID); err != nil {
 		return failure.OfJob(c.ID, err)
 	}
 	rows := []submitted{{ID: state.ID, Phase: state.Phase}}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"veil/worker/archive"
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/files"
@@ -170,7 +171,7 @@ func (h *devHouse) connect(ctx context.Context, o jobs.Options) (*connect.Servic
 		return nil, errors.Join(err, s.Close())
 	}
 	if len(made.Created) > 0 { // a new folder, or the queue's files were lost
-		if _, err := rebuild(ctx, s); err != nil {
+		if _, err := archive.Rebuild(ctx, s); err != nil {
 			return nil, errors.Join(failure.OfJob("of the store", err), s.Close())
 		}
 	}

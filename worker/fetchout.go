@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"veil/worker/archive"
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/files"
@@ -54,13 +55,13 @@ func pieces(state jobs.State, w wanted) ([]piece, error) {
 	}
 	list := []piece{
 		{from + store.ManifestName, r.Envelope, ending + ".manifest.json", secret},
-		{from + store.ReportName, r.Digests[pieceReport], ending + ".report.json", secret},
+		{from + store.ReportName, r.Digests[archive.PieceReport], ending + ".report.json", secret},
 	}
 	if secret || w.evidence {
 		list = append(list, piece{restricted + store.PlanName, r.Digests["plan"], ending + ".plan.json", true},
-			piece{restricted + store.SheetName, r.Digests[pieceSheet], ending + ".contact.png", true})
+			piece{restricted + store.SheetName, r.Digests[archive.PieceSheet], ending + ".contact.png", true})
 	}
-	list = append(list, piece{from + derivative, r.Digests[pieceDerivative], ending + ".mp4", secret})
+	list = append(list, piece{from + derivative, r.Digests[archive.PieceDerivative], ending + ".mp4", secret})
 	for _, p := range list {
 		if len(p.sha256) != 64 {
 			return nil, failure.Coded(failure.WrongDigest, "the record of job "+state.ID+" tells no digest of what there is to fetch")
@@ -133,7 +134,7 @@ func (at place) mode(secret bool) os.FileMode {
 
 // checkManifest makes sure that the manifest is the one of the record and names the derivative.
 func checkManifest(ctx context.Context, s *connect.Service, id string, list []piece) error {
-	b, o, err := s.Store.Read(ctx, list[0].key, maxManifest)
+	b, o, err := s.Store.Read(ctx, list[0].key, archive.MaxManifest)
 	if err != nil {
 		return failure.OfJob(id, err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"veil/pipeline"
 	"veil/pipeline/decide"
+	"veil/worker/archive"
 	"veil/worker/connect"
 	"veil/worker/intake"
 	"veil/worker/jobs"
@@ -138,22 +139,22 @@ func (h *house) put(ctx context.Context, a *jobs.Attempt, s jobs.State, held boo
 		piece, name string
 		data        []byte
 	}{
-		{pieceDerivative, derivative, append([]byte(fmt.Sprintf("covered %d ", s.Generation)), clip...)},
+		{archive.PieceDerivative, derivative, append([]byte(fmt.Sprintf("covered %d ", s.Generation)), clip...)},
 		{"plan", store.PlanName, somePlan(h.t)},
-		{pieceReport, store.ReportName, []byte(`{"report":1}`)},
-		{pieceSheet, store.SheetName, []byte("a sheet with faces")},
+		{archive.PieceReport, store.ReportName, []byte(`{"report":1}`)},
+		{archive.PieceSheet, store.SheetName, []byte("a sheet with faces")},
 	} {
-		sum, err := putBytes(ctx, h.s.Store, prefix+p.name, p.data)
+		sum, err := archive.PutBytes(ctx, h.s.Store, prefix+p.name, p.data)
 		if err != nil {
 			return err
 		}
 		r.Digests[p.piece] = sum
 	}
-	m, err := json.Marshal(map[string]any{"schema": "veil.manifest/1", "job": s.ID, "derivative": map[string]string{"sha256": r.Digests[pieceDerivative]}})
+	m, err := json.Marshal(map[string]any{"schema": "veil.manifest/1", "job": s.ID, "derivative": map[string]string{"sha256": r.Digests[archive.PieceDerivative]}})
 	if err != nil {
 		return err
 	}
-	if r.Envelope, err = putBytes(ctx, h.s.Store, prefix+store.ManifestName, m); err != nil {
+	if r.Envelope, err = archive.PutBytes(ctx, h.s.Store, prefix+store.ManifestName, m); err != nil {
 		return err
 	}
 	if held {
@@ -170,9 +171,9 @@ func (h *house) put(ctx context.Context, a *jobs.Attempt, s jobs.State, held boo
 	}
 	to := store.ReleasePrefix(s.ID, s.Generation)
 	for _, name := range []string{derivative, store.ReportName} {
-		sum := r.Digests[pieceDerivative]
+		sum := r.Digests[archive.PieceDerivative]
 		if name == store.ReportName {
-			sum = r.Digests[pieceReport]
+			sum = r.Digests[archive.PieceReport]
 		}
 		if _, err := h.s.Store.Copy(ctx, prefix+name, to+name, sum); err != nil {
 			return err

@@ -6,12 +6,12 @@ import (
 	"strings"
 	"time"
 
+	"veil/worker/archive"
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/intake"
 	"veil/worker/jobs"
 	"veil/worker/screen"
-	"veil/worker/store"
 	"veil/worker/text"
 )
 
@@ -56,7 +56,7 @@ func jobInfoOf(ctx context.Context, s *connect.Service, id string) (jobInfo, err
 	if err != nil {
 		return jobInfo{}, err
 	}
-	i := jobInfo{State: state, Where: resultPrefixes(state)}
+	i := jobInfo{State: state, Where: archive.Where(state)}
 	if i.job, err = state.Decoded(); err != nil {
 		return i, err
 	}
@@ -77,19 +77,6 @@ func jobInfoOf(ctx context.Context, s *connect.Service, id string) (jobInfo, err
 		return i, err
 	}
 	return i, nil
-}
-
-// resultPrefixes tells where in the store a job's result lies.
-func resultPrefixes(state jobs.State) map[string]string {
-	r := state.Result
-	if r == nil {
-		return nil
-	}
-	where := map[string]string{"restricted": store.AttemptPrefix(state.ID, r.Generation, r.Epoch)}
-	if state.Phase == jobs.Released {
-		where["release"] = store.ReleasePrefix(state.ID, r.Generation)
-	}
-	return where
 }
 
 // stamp writes a time for people and programs.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"veil/pipeline/decide"
+	"veil/worker/archive"
 	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
@@ -33,9 +34,9 @@ func TestJobIsReleased(t *testing.T) {
 		}
 	}
 	m := s.readManifest("release/one/1/manifest.json")
-	if digestOf(files["release/one/1/"+name]) != m.Derivative.SHA256 || digestOf(files["release/one/1/report.json"]) != m.Report ||
-		digestOf(files["restricted/one/1/1/plan.json"]) != m.Withheld["plan"] || digestOf(files["release/one/1/manifest.json"]) != state.Result.Envelope ||
-		m.Outcome != jobs.Released || m.Original.SHA256 != digestOf([]byte("ok clip canarytext")) {
+	if archive.DigestOf(files["release/one/1/"+name]) != m.Derivative.SHA256 || archive.DigestOf(files["release/one/1/report.json"]) != m.Report ||
+		archive.DigestOf(files["restricted/one/1/1/plan.json"]) != m.Withheld["plan"] || archive.DigestOf(files["release/one/1/manifest.json"]) != state.Result.Envelope ||
+		m.Outcome != jobs.Released || m.Original.SHA256 != archive.DigestOf([]byte("ok clip canarytext")) {
 		t.Errorf("the manifest names other bytes: %+v", m)
 	}
 	for path, b := range files {
@@ -81,7 +82,7 @@ func TestFates(t *testing.T) {
 		{"odd", "lost verify", nil, jobs.Failed, "internal", 3, ""},
 		{"fulldisk", "full render", nil, jobs.Failed, "no_space", 3, ""},
 		{"gone", "", nil, jobs.Failed, "source_missing", 1, ""},
-		{"other", "ok", func(j *jobs.Job) { j.Source.SHA256 = digestOf([]byte("else")) }, jobs.Failed, "source_changed", 1, ""},
+		{"other", "ok", func(j *jobs.Job) { j.Source.SHA256 = archive.DigestOf([]byte("else")) }, jobs.Failed, "source_changed", 1, ""},
 		{"version", "ok", func(j *jobs.Job) { j.Source.Version = "3" }, jobs.Failed, "source_missing", 1, ""},
 		{"bucket", "ok", func(j *jobs.Job) { j.Source.Bucket = "nowhere" }, jobs.Rejected, "rejected", 0, "prefix"},
 		{"nopolicy", "ok", func(j *jobs.Job) { j.Policy = "nobody" }, jobs.Rejected, "rejected", 0, "policy"},
@@ -89,7 +90,7 @@ func TestFates(t *testing.T) {
 		{"ignore", "ok", inline(func(p *decide.Policy) { p.Unsure = "ignore" }), jobs.Rejected, "rejected", 0, "--allow-unsure-ignore"},
 		{"nonsense", "ok", inline(func(p *decide.Policy) { p.Fill, p.Cover = "canary", "canary" }), jobs.Rejected, "rejected", 0, "fill is something else"},
 		{"undecided", "ok", func(j *jobs.Job) {
-			j.Decisions = fmt.Appendf(nil, `{"schema":"veil.decisions/1","plan":%q,"by":"me","dismiss":[{"finding":"F1","reason":"a poster"}]}`, digestOf(nil))
+			j.Decisions = fmt.Appendf(nil, `{"schema":"veil.decisions/1","plan":%q,"by":"me","dismiss":[{"finding":"F1","reason":"a poster"}]}`, archive.DigestOf(nil))
 		}, jobs.Failed, "no_plan", 1, ""},
 		{"inline", "ok", inline(func(*decide.Policy) {}), jobs.Released, "", 0, ""},
 	}
@@ -126,11 +127,11 @@ func TestHeldJobIsDecidedWithoutLookingAgain(t *testing.T) {
 		}
 	}
 	plan := filesIn(t, s.store)["restricted/held/1/1/plan.json"]
-	if held.Plan == nil || held.Plan.SHA256 != digestOf(plan) {
+	if held.Plan == nil || held.Plan.SHA256 != archive.DigestOf(plan) {
 		t.Fatalf("the record names another plan: %+v", held.Plan)
 	}
 	looked := s.count("analyze", "hold it")
-	decisions := fmt.Appendf(nil, `{"schema":"veil.decisions/1","plan":%q,"by":"me","cover":[{"rect":[1,1,20,20],"reason":"a face"}],"dismiss":[{"finding":"F1","reason":"covered"}]}`, digestOf(plan))
+	decisions := fmt.Appendf(nil, `{"schema":"veil.decisions/1","plan":%q,"by":"me","cover":[{"rect":[1,1,20,20],"reason":"a face"}],"dismiss":[{"finding":"F1","reason":"covered"}]}`, archive.DigestOf(plan))
 	if _, err := s.s.Queue.Retry(t.Context(), "held", jobs.RetryOptions{Decisions: decisions}); err != nil {
 		t.Fatal(err)
 	}

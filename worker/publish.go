@@ -7,7 +7,7 @@ import (
 	"io"
 	"time"
 
-	"veil/worker/connect"
+	"veil/worker/archive"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -19,7 +19,7 @@ func (w *worker) publish(ctx context.Context, a *jobs.Attempt) error {
 	start := time.Now()
 	a.Progress("publish", 0)
 	prefix := store.AttemptPrefix(s.ID, r.Generation, r.Epoch)
-	m, o, err := w.service.Store.Read(ctx, prefix+store.ManifestName, maxManifest)
+	m, o, err := w.service.Store.Read(ctx, prefix+store.ManifestName, archive.MaxManifest)
 	if err == nil && o.SHA256 != r.Envelope {
 		err = store.ErrDamaged
 	}
@@ -43,7 +43,7 @@ func (w *worker) release(ctx context.Context, a *jobs.Attempt, m []byte) error {
 	r, s := a.Result(), a.State()
 	prefix, to := store.AttemptPrefix(s.ID, r.Generation, r.Epoch), store.ReleasePrefix(s.ID, r.Generation)
 	for _, c := range []struct{ piece, name string }{
-		{pieceDerivative, store.DerivativeName(a.Job().DerivativeName())}, {pieceReport, store.ReportName},
+		{archive.PieceDerivative, store.DerivativeName(a.Job().DerivativeName())}, {archive.PieceReport, store.ReportName},
 	} {
 		if _, err := w.service.Store.Copy(ctx, prefix+c.name, to+c.name, r.Digests[c.piece]); err != nil {
 			return w.lasting(ctx, prefix+c.name, r.Digests[c.piece], fmt.Errorf("copy %s: %w", c.piece, err))
@@ -89,24 +89,8 @@ func (w *worker) undoLate(ctx context.Context, a *jobs.Attempt) error {
 	if s.Phase != jobs.Withdrawn {
 		return nil
 	}
-	if err := retract(ctx, w.service, store.ReleasePrefix(s.ID, a.Result().Generation)); err != nil {
+	if err := archive.Retract(ctx, w.service, store.ReleasePrefix(s.ID, a.Result().Generation)); err != nil {
 		return err
 	}
 	return jobs.ErrEpochLost
-}
-
-// retract empties a release: the manifest first, which makes it invisible.
-func retract(ctx context.Context, s *connect.Service, prefix string) error {
-	if err := s.Store.Remove(ctx, prefix+store.ManifestName); err != nil {
-		return fmt.Errorf("empty release: %w", err)
-	}
-	for o, err := range s.Store.List(ctx, prefix) {
-		if err != nil {
-			return fmt.Errorf("empty release: %w", err)
-		}
-		if err := s.Store.Remove(ctx, o.Key); err != nil {
-			return fmt.Errorf("empty release: %w", err)
-		}
-	}
-	return nil
 }

@@ -6,28 +6,21 @@ import (
 	"os"
 
 	"veil/pipeline"
+	"veil/worker/archive"
 	"veil/worker/files"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
 
-// Names of what a result holds, as the record keeps their digests.
-const (
-	pieceDerivative = "derivative"
-	pieceReport     = "report"
-	pieceSheet      = "contact"
-	pieceJob        = "job"
-)
-
 // put stores everything the attempt made under its own prefix, the manifest last, each read back by the store.
 func (t *task) put(ctx context.Context) (r jobs.Result, err error) {
 	err = t.stage("put", func() error {
-		digests := map[string]string{pieceJob: t.record}
+		digests := map[string]string{archive.PieceJob: t.record}
 		pieces := []struct{ piece, name, path, kind string }{
-			{pieceDerivative, store.DerivativeName(t.job.DerivativeName()), t.outcome.Derivative, "video/mp4"},
+			{archive.PieceDerivative, store.DerivativeName(t.job.DerivativeName()), t.outcome.Derivative, "video/mp4"},
 			{"plan", store.PlanName, t.request.PlanOut, "application/json"},
-			{pieceReport, store.ReportName, t.request.ReportOut, "application/json"},
-			{pieceSheet, store.SheetName, t.scratch.Path(store.SheetName), "image/png"},
+			{archive.PieceReport, store.ReportName, t.request.ReportOut, "application/json"},
+			{archive.PieceSheet, store.SheetName, t.scratch.Path(store.SheetName), "image/png"},
 		}
 		var derivative store.Object
 		for i, p := range pieces {
@@ -35,7 +28,7 @@ func (t *task) put(ctx context.Context) (r jobs.Result, err error) {
 			if err != nil {
 				return err
 			}
-			if p.piece == pieceDerivative {
+			if p.piece == archive.PieceDerivative {
 				derivative = o
 			}
 			digests[p.piece] = o.SHA256
@@ -49,7 +42,7 @@ func (t *task) put(ctx context.Context) (r jobs.Result, err error) {
 		if err != nil {
 			return err
 		}
-		envelope, err := putBytes(ctx, t.service.Store, t.prefix+store.ManifestName, m)
+		envelope, err := archive.PutBytes(ctx, t.service.Store, t.prefix+store.ManifestName, m)
 		if err != nil {
 			return err
 		}
@@ -87,10 +80,10 @@ func (t *task) putFile(ctx context.Context, name, path, kind string) (store.Obje
 // pieceOf names an object in an error: the derivative's own name is the submitter's choice.
 func pieceOf(name string) string {
 	switch name {
-	case draftName, store.PlanName, store.ReportName, store.SheetName, store.ManifestName, store.JobName:
+	case archive.DraftName, store.PlanName, store.ReportName, store.SheetName, store.ManifestName, store.JobName:
 		return name
 	}
-	return pieceDerivative
+	return archive.PieceDerivative
 }
 
 // openFindings gives the kinds of what a person has to decide about, each once.

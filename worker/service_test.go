@@ -20,6 +20,7 @@ import (
 	"veil/pipeline"
 	"veil/pipeline/decide"
 	"veil/pipeline/media"
+	"veil/worker/archive"
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
@@ -134,7 +135,7 @@ func (s *shop) settled(id string) jobs.State {
 	s.t.Helper()
 	state := s.answer(id)
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(15 * time.Millisecond) {
-		if b, err := os.ReadFile(filepath.Join(s.store, "restricted", id, stateName)); err == nil && bytes.Contains(b, []byte(state.Token)) {
+		if b, err := os.ReadFile(filepath.Join(s.store, "restricted", id, archive.StateName)); err == nil && bytes.Contains(b, []byte(state.Token)) {
 			return state
 		}
 	}
@@ -368,13 +369,13 @@ func (s *shop) restate(id string, phase jobs.Phase) {
 }
 
 // readManifest reads one of the store's manifests.
-func (s *shop) readManifest(key string) manifest {
+func (s *shop) readManifest(key string) archive.Manifest {
 	s.t.Helper()
 	b, err := os.ReadFile(filepath.Join(s.store, filepath.FromSlash(key)))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	var m manifest
+	var m archive.Manifest
 	if err := json.Unmarshal(b, &m); err != nil {
 		s.t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"veil/pipeline"
+	"veil/worker/archive"
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
@@ -32,9 +33,9 @@ func (c *setupCmd) Validate() error {
 
 // setupAnswer is what setup tells.
 type setupAnswer struct {
-	Queue   jobs.Report   `json:"queue"`
-	Store   store.Trust   `json:"store"`
-	Rebuilt *rebuildCount `json:"rebuilt,omitempty"`
+	Queue   jobs.Report      `json:"queue"`
+	Store   store.Trust      `json:"store"`
+	Rebuilt *archive.Rebuilt `json:"rebuilt,omitempty"`
 }
 
 // Run sets up. It ends with exit 1 where something that is there differs from what veil needs.
@@ -56,7 +57,7 @@ func (c *setupCmd) Run(ctx context.Context, a *app) error {
 		if s.Queue, err = jobs.Open(ctx, s.NC, jobs.Options{Validator: jobs.Validator{AnySource: true}}); err != nil {
 			return failure.OfQueue(err)
 		}
-		if answer.Rebuilt, err = rebuild(ctx, s); err != nil {
+		if answer.Rebuilt, err = archive.Rebuild(ctx, s); err != nil {
 			return failure.OfJob("of the store", err)
 		}
 	}

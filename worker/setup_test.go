@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"veil/worker/archive"
 	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
@@ -38,18 +39,18 @@ func TestRebuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := keepJob(t.Context(), s.s, waiting); err != nil { // as whoever hands a clip in does
+	if err := archive.KeepJob(t.Context(), s.s, waiting); err != nil { // as whoever hands a clip in does
 		t.Fatal(err)
 	}
 	if _, err := s.s.Queue.Cancel(t.Context(), "cancelled"); err != nil {
 		t.Fatal(err)
 	}
-	if err := keepState(t.Context(), s.s, "cancelled"); err != nil {
+	if err := archive.KeepState(t.Context(), s.s, "cancelled"); err != nil {
 		t.Fatal(err)
 	}
 	// The record's copy of one is gone too: its manifests alone tell.
 	for _, id := range []string{"released", "held"} {
-		if err := os.Remove(filepath.Join(s.store, "restricted", id, stateName)); err != nil {
+		if err := os.Remove(filepath.Join(s.store, "restricted", id, archive.StateName)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -60,7 +61,7 @@ func TestRebuild(t *testing.T) {
 	}
 	s.startServer()
 	for range 2 { // again changes nothing
-		if _, err := rebuild(t.Context(), s.s); err != nil {
+		if _, err := archive.Rebuild(t.Context(), s.s); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -82,7 +83,7 @@ func TestRebuild(t *testing.T) {
 		}
 	}
 	// The held one's plan is known again, so that a person can decide.
-	if held := s.answer("held"); held.Plan == nil || held.Plan.SHA256 != digestOf(filesIn(t, s.store)["restricted/held/1/1/plan.json"]) {
+	if held := s.answer("held"); held.Plan == nil || held.Plan.SHA256 != archive.DigestOf(filesIn(t, s.store)["restricted/held/1/1/plan.json"]) {
 		t.Errorf("%+v", held.Plan)
 	}
 	// Handed in once more, the same job is the same job.
@@ -102,7 +103,7 @@ func TestRebuildFinishesWhatWasCommitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.startServer()
-	if n, err := rebuild(t.Context(), s.s); err != nil || n.Open != 1 {
+	if n, err := archive.Rebuild(t.Context(), s.s); err != nil || n.Open != 1 {
 		t.Fatalf("%+v %v", n, err)
 	}
 	s.work(s.daemonOf(s.flags()))
@@ -128,12 +129,12 @@ func TestCollectKeepsWhatARecordNames(t *testing.T) {
 	w.wait()
 	want := filesIn(t, s.store)
 	for _, key := range []string{store.AttemptPrefix("released", 1, 0), store.AttemptPrefix("held", 1, 0)} {
-		if _, err := putBytes(t.Context(), s.s.Store, key+store.JobName, []byte("{}")); err != nil {
+		if _, err := archive.PutBytes(t.Context(), s.s.Store, key+store.JobName, []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, key := range []string{store.AttemptPrefix("released", 1, 9), store.AttemptPrefix("released", 2, 1), store.AttemptPrefix("unknown", 1, 1), store.ReleasePrefix("unknown", 1)} {
-		if _, err := putBytes(t.Context(), s.s.Store, key+store.JobName, []byte("{}")); err != nil {
+		if _, err := archive.PutBytes(t.Context(), s.s.Store, key+store.JobName, []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
 		want[strings.TrimSuffix(key+store.JobName, "")] = []byte("{}")
@@ -159,52 +160,6 @@ func TestCollectKeepsWhatARecordNames(t *testing.T) {
 		if _, ok := want[path]; !ok {
 			t.Errorf("left: %s", path)
 		}
-	}
-}
-
-// An attempt that put everything and died before its commit keeps only the first pass that a later one took up.
-func TestCollectTrimsWhatWasOutlived(t *testing.T) {
-	done := jobs.State{Phase: jobs.Released, Generation: 1, Epoch: 3, Plan: &jobs.Stored{Generation: 1, Epoch: 1},
-		Result: &jobs.Result{Generation: 1, Epoch: 3}}
-	decided := done
-	decided.Generation, decided.Result = 2, &jobs.Result{Generation: 2, Epoch: 3}
-	running := done
-	running.Phase, running.Result = jobs.Running, nil
-	for _, c := range []struct {
-		name string
-		a    attemptFiles
-		s    jobs.State
-		want bool
-	}{
-		{"died before its commit", attemptFiles{generation: 1, epoch: 1, manifest: true}, done, true},
-		{"died earlier", attemptFiles{generation: 1, epoch: 1}, done, false},
-		{"the answer itself", attemptFiles{generation: 1, epoch: 3, manifest: true}, done, false},
-		{"a hold that was decided about", attemptFiles{generation: 1, epoch: 1, manifest: true}, decided, false},
-		{"not answered yet", attemptFiles{generation: 1, epoch: 1, manifest: true}, running, false},
-	} {
-		if got := outlived(c.a, c.s); got != c.want {
-			t.Errorf("%s: %v", c.name, got)
-		}
-	}
-	s := newShop(t)
-	prefix := store.AttemptPrefix("some", 1, 1)
-	for _, name := range []string{store.JobName, draftName, store.PlanName, store.ReportName, store.ManifestName, "1.mp4"} {
-		if _, err := putBytes(t.Context(), s.s.Store, prefix+name, []byte("{}")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := trim(t.Context(), s.s, prefix); err != nil {
-		t.Fatal(err)
-	}
-	left := []string{}
-	for o, err := range s.s.Store.List(t.Context(), prefix) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		left = append(left, strings.TrimPrefix(o.Key, prefix))
-	}
-	if len(left) != 2 || left[0] != draftName || left[1] != store.JobName {
-		t.Errorf("left: %v", left)
 	}
 }
 

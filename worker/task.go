@@ -10,13 +10,11 @@ import (
 	"veil/pipeline"
 	"veil/pipeline/decide"
 	"veil/pipeline/media"
+	"veil/worker/archive"
 	"veil/worker/files"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
-
-// draftName is the first pass of an attempt, under its prefix: a later attempt takes it up.
-const draftName = "draft"
 
 // task is one attempt on its way to a result. Everything of it on this machine lies in one scratch folder.
 type task struct {
@@ -45,14 +43,14 @@ func (w *worker) begin(ctx context.Context, a *jobs.Attempt) (*task, error) {
 	if t.policy, err = w.policies.Of(t.job); err != nil {
 		return nil, err
 	}
-	if err := keepJob(ctx, w.service, s); err != nil {
+	if err := archive.KeepJob(ctx, w.service, s); err != nil {
 		return nil, err
 	}
 	b, err := t.job.Encode()
 	if err != nil {
 		return nil, err
 	}
-	if t.record, err = putBytes(ctx, w.service.Store, t.prefix+store.JobName, b); err != nil {
+	if t.record, err = archive.PutBytes(ctx, w.service.Store, t.prefix+store.JobName, b); err != nil {
 		return nil, err
 	}
 	t.scratch, err = files.OpenScratch(w.config.Scratch)
@@ -168,7 +166,7 @@ func (t *task) earlierPlan(ctx context.Context) error {
 		return nil
 	}
 	draft := t.scratch.Path("draft")
-	switch err := t.fetchPlan(ctx, draftName, draft); {
+	switch err := t.fetchPlan(ctx, archive.DraftName, draft); {
 	case err == nil:
 		t.request.Draft = draft
 	case !errors.Is(err, errNoPlan):
@@ -196,14 +194,14 @@ func (t *task) fetchPlan(ctx context.Context, name, path string) error {
 
 // keepDraft stores the first pass as soon as it ends, so that a later attempt starts after it.
 func (t *task) keepDraft(ctx context.Context, path string) error {
-	o, err := t.putFile(ctx, draftName, path, "application/json")
+	o, err := t.putFile(ctx, archive.DraftName, path, "application/json")
 	if err != nil {
 		return err
 	}
 	if err := t.attempt.SavePlan(ctx, o.SHA256); err != nil {
 		return err
 	}
-	if err := keepState(ctx, t.service, t.job.ID); err != nil { // only a rebuild would miss it
+	if err := archive.KeepState(ctx, t.service, t.job.ID); err != nil { // only a rebuild would miss it
 		t.log.Warn("keep record", "job_id", t.job.ID, "code", causeFor(err).Code)
 	}
 	return nil

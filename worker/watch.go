@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"veil/pipeline/media"
+	"veil/worker/archive"
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/files"
@@ -163,7 +164,7 @@ func (w *watcher) take(ctx context.Context, f found, t *ticket) error {
 	return w.tickets.save(t)
 }
 
-// intake.HandIn writes the ticket and then hands the clip in. A job that had failed, or was cancelled, before its clip was put here
+// handIn writes the ticket and then hands the clip in. A job that had failed, or was cancelled, before its clip was put here
 // again is begun anew; the ticket says of which generation that holds, so that a kill in between does it once.
 func (w *watcher) handIn(ctx context.Context, c intake.Clip, t *ticket) error {
 	t.ID = c.Job.ID
@@ -183,7 +184,7 @@ func (w *watcher) handIn(ctx context.Context, c intake.Clip, t *ticket) error {
 	if err != nil || !again(state) || state.Generation != t.RetryOf {
 		return err
 	}
-	_, err = kept(ctx, w.s, t.ID)(w.s.Queue.Retry(ctx, t.ID, jobs.RetryOptions{Fresh: true}))
+	_, err = archive.Kept(ctx, w.s, t.ID)(w.s.Queue.Retry(ctx, t.ID, jobs.RetryOptions{Fresh: true}))
 	if errors.Is(err, jobs.ErrPhase) {
 		return nil // somebody else was faster
 	}
@@ -196,7 +197,7 @@ func again(state jobs.State) bool { return state.Phase == jobs.Failed || state.P
 // giveUp forgets a clip whose file became another one before it had its answer.
 func (w *watcher) giveUp(ctx context.Context, t *ticket) error {
 	if t.ID != "" && !w.shared(t) {
-		_, err := kept(ctx, w.s, t.ID)(w.s.Queue.Cancel(ctx, t.ID))
+		_, err := archive.Kept(ctx, w.s, t.ID)(w.s.Queue.Cancel(ctx, t.ID))
 		if err != nil && !errors.Is(err, jobs.ErrPhase) && !errors.Is(err, jobs.ErrNotFound) {
 			return failure.OfJob(t.ID, err)
 		}

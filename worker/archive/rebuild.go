@@ -1,4 +1,4 @@
-package main
+package archive
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 	"veil/worker/store"
 )
 
-// rebuildCount is what a rebuild found.
-type rebuildCount struct {
+// Rebuilt is what a rebuild found.
+type Rebuilt struct {
 	Answered   int      `json:"answered"` // records of finished jobs that came back
 	Open       int      `json:"open"`     // records of jobs that go on
 	There      int      `json:"there"`    // records that were not lost
@@ -32,14 +32,14 @@ type remains struct {
 	released map[int]bool // generations with a manifest under release/
 }
 
-// rebuild brings back the record of every job that the store knows and the queue does not. Copies of records are taken at
+// Rebuild brings back the record of every job that the store knows and the queue does not. Copies of records are taken at
 // their word as far as the store does not know better; a job without one comes back from its manifests.
-func rebuild(ctx context.Context, s *connect.Service) (*rebuildCount, error) {
+func Rebuild(ctx context.Context, s *connect.Service) (*Rebuilt, error) {
 	all, err := listRemains(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	count := &rebuildCount{Unreadable: []string{}}
+	count := &Rebuilt{Unreadable: []string{}}
 	for _, r := range all {
 		_, err := s.Queue.State(ctx, r.id)
 		if err == nil {
@@ -180,12 +180,12 @@ func resultOf(ctx context.Context, s *connect.Service, r *remains, generation in
 		if !a.manifest || a.generation != generation {
 			continue
 		}
-		b, o, err := s.Store.Read(ctx, store.AttemptPrefix(a.id, a.generation, a.epoch)+store.ManifestName, maxManifest)
+		b, o, err := s.Store.Read(ctx, store.AttemptPrefix(a.id, a.generation, a.epoch)+store.ManifestName, MaxManifest)
 		if err != nil {
 			return nil, fmt.Errorf("read manifest of %s: %w", r.id, err)
 		}
-		var m manifest
-		if json.Unmarshal(b, &m) != nil || m.Schema != manifestSchema || m.Job != r.id || m.Generation != a.generation || m.Epoch != a.epoch {
+		var m Manifest
+		if json.Unmarshal(b, &m) != nil || m.Schema != ManifestSchema || m.Job != r.id || m.Generation != a.generation || m.Epoch != a.epoch {
 			continue
 		}
 		return &jobs.Result{Outcome: m.Outcome, Generation: m.Generation, Epoch: m.Epoch, Envelope: o.SHA256, Plan: m.Withheld["plan"],
@@ -197,8 +197,8 @@ func resultOf(ctx context.Context, s *connect.Service, r *remains, generation in
 func byEpoch(a, b attemptFiles) int { return a.epoch - b.epoch }
 
 // digests are those of a result, as the record keeps them.
-func (m manifest) digests() map[string]string {
-	d := map[string]string{pieceDerivative: m.Derivative.SHA256, pieceReport: m.Report}
+func (m Manifest) digests() map[string]string {
+	d := map[string]string{PieceDerivative: m.Derivative.SHA256, PieceReport: m.Report}
 	for name, sum := range m.Withheld {
 		d[name] = sum
 	}

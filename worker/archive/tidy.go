@@ -1,93 +1,62 @@
-package main
+package archive
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
 
-	"veil/pipeline"
 	"veil/worker/connect"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
 
-// collecting says when what nothing names is removed.
-type collecting struct {
-	every time.Duration // 0: never
-	age   time.Duration // younger objects are left alone: somebody may be putting them
-}
+// Tidied is how much was removed.
+type Tidied struct{ Attempts, Releases, Uploads int }
 
-// collectEvery tidies the store now and then, each worker at moments of its own, until ctx ends.
-func (d *daemon) collectEvery(ctx context.Context) {
-	if d.collect.every <= 0 {
-		return
-	}
-	wait := time.Duration(rand.Int64N(int64(d.collect.every)))
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
-		}
-		if err := d.collectOnce(ctx); err != nil && ctx.Err() == nil {
-			d.log.Warn("collect", "code", causeFor(err).Code)
-		}
-		wait = d.collect.every
-	}
-}
-
-// collectOnce removes attempts that no record names, releases that were withdrawn, uploads that nobody finished and scratch
-// folders of dead processes, and keeps copies of records that lack one. A job without a record is left alone, whatever lies
-// there: the queue's files may have been lost, and the store is what they are rebuilt from.
-func (d *daemon) collectOnce(ctx context.Context) error {
-	before := time.Now().Add(-d.collect.age)
-	attempts, kept, err := listAttempts(ctx, d.service)
+// Tidy removes attempts that no record names, releases that were withdrawn and uploads that nobody finished, where they are
+// older than age, and keeps copies of records that lack one. A job without a record is left alone, whatever lies there: the
+// queue's files may have been lost, and the store is what they are rebuilt from.
+func Tidy(ctx context.Context, s *connect.Service, age time.Duration) (n Tidied, err error) {
+	before := time.Now().Add(-age)
+	attempts, kept, err := listAttempts(ctx, s)
 	if err != nil {
-		return err
+		return n, err
 	}
-	removed := 0
 	for _, a := range attempts {
 		if a.newest.After(before) {
 			continue
 		}
 		// The record is read after the list was: what it does not name now, no attempt that lies there can win any more.
-		s, err := d.service.Queue.State(ctx, a.id)
+		state, err := s.Queue.State(ctx, a.id)
 		if errors.Is(err, jobs.ErrNotFound) {
 			continue
 		}
 		if err != nil {
-			return err
+			return n, err
 		}
-		if !garbage(a, s) {
-			if outlived(a, s) {
-				if err := trim(ctx, d.service, store.AttemptPrefix(a.id, a.generation, a.epoch)); err != nil {
-					return err
-				}
-				removed++
-			}
+		remove := Retract
+		switch {
+		case garbage(a, state):
+		case outlived(a, state):
+			remove = trim
+		default:
 			continue
 		}
-		if err := retract(ctx, d.service, store.AttemptPrefix(a.id, a.generation, a.epoch)); err != nil {
-			return err
+		if err := remove(ctx, s, store.AttemptPrefix(a.id, a.generation, a.epoch)); err != nil {
+			return n, err
 		}
-		removed++
+		n.Attempts++
 	}
-	withdrawn, err := d.collectReleases(ctx)
-	if err != nil {
-		return err
+	if n.Releases, err = collectReleases(ctx, s); err != nil {
+		return n, err
 	}
-	uploads, err := d.service.Store.AbortUploads(ctx, "", before)
-	if err != nil {
-		return fmt.Errorf("end open uploads: %w", err)
+	if n.Uploads, err = s.Store.AbortUploads(ctx, "", before); err != nil {
+		return n, fmt.Errorf("end open uploads: %w", err)
 	}
-	if removed+withdrawn+uploads > 0 {
-		d.log.Info("collected", "attempts", removed, "releases", withdrawn, "uploads", uploads)
-	}
-	return errors.Join(d.keepMissing(ctx, kept), pipeline.Sweep(d.config.Scratch))
+	return n, keepMissing(ctx, s, kept)
 }
 
 // attemptFiles is what lies under one attempt's prefix.
@@ -110,7 +79,7 @@ func listAttempts(ctx context.Context, s *connect.Service) ([]attemptFiles, map[
 		parts := strings.Split(strings.TrimPrefix(o.Key, store.Restricted), "/")
 		if len(parts) == 2 && jobs.ValidID(parts[0]) {
 			at := kept[parts[0]]
-			if parts[1] == stateName {
+			if parts[1] == StateName {
 				at = o.Time
 			}
 			kept[parts[0]] = at
@@ -169,7 +138,7 @@ func trim(ctx context.Context, s *connect.Service, prefix string) error {
 		if err != nil {
 			return fmt.Errorf("remove what was outlived: %w", err)
 		}
-		if name := strings.TrimPrefix(o.Key, prefix); name == draftName || name == store.JobName {
+		if name := strings.TrimPrefix(o.Key, prefix); name == DraftName || name == store.JobName {
 			continue
 		}
 		if err := s.Store.Remove(ctx, o.Key); err != nil {
@@ -180,9 +149,9 @@ func trim(ctx context.Context, s *connect.Service, prefix string) error {
 }
 
 // collectReleases empties what was withdrawn and came to lie there again, or was never emptied.
-func (d *daemon) collectReleases(ctx context.Context) (n int, err error) {
+func collectReleases(ctx context.Context, s *connect.Service) (n int, err error) {
 	seen := map[string]bool{}
-	for o, err := range d.service.Store.List(ctx, store.Release) {
+	for o, err := range s.Store.List(ctx, store.Release) {
 		if err != nil {
 			return n, fmt.Errorf("list releases: %w", err)
 		}
@@ -196,18 +165,18 @@ func (d *daemon) collectReleases(ctx context.Context) (n int, err error) {
 			continue
 		}
 		seen[at] = true
-		s, err := d.service.Queue.State(ctx, parts[0])
+		state, err := s.Queue.State(ctx, parts[0])
 		if errors.Is(err, jobs.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return n, err
 		}
-		if g > s.Generation || g == s.Generation && s.Phase != jobs.Withdrawn {
+		if g > state.Generation || g == state.Generation && state.Phase != jobs.Withdrawn {
 			continue
 		}
 		// A generation follows a release only after that was withdrawn.
-		if err := retract(ctx, d.service, store.ReleasePrefix(parts[0], g)); err != nil {
+		if err := Retract(ctx, s, store.ReleasePrefix(parts[0], g)); err != nil {
 			return n, err
 		}
 		n++
@@ -216,11 +185,11 @@ func (d *daemon) collectReleases(ctx context.Context) (n int, err error) {
 }
 
 // keepMissing copies the records of answered jobs that changed after their last copy: whoever changed them may have died.
-func (d *daemon) keepMissing(ctx context.Context, kept map[string]time.Time) error {
+func keepMissing(ctx context.Context, s *connect.Service, kept map[string]time.Time) error {
 	var missing []string
-	err := d.service.Queue.States(ctx, func(s jobs.State) bool {
-		if at, ok := kept[s.ID]; s.Phase.Final() && (!ok || at.Before(s.Updated)) {
-			missing = append(missing, s.ID)
+	err := s.Queue.States(ctx, func(state jobs.State) bool {
+		if at, ok := kept[state.ID]; state.Phase.Final() && (!ok || at.Before(state.Updated)) {
+			missing = append(missing, state.ID)
 		}
 		return true
 	})
@@ -228,8 +197,24 @@ func (d *daemon) keepMissing(ctx context.Context, kept map[string]time.Time) err
 		return err
 	}
 	for _, id := range missing {
-		if err := keepState(ctx, d.service, id); err != nil {
+		if err := KeepState(ctx, s, id); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// Retract empties a release: the manifest first, which makes it invisible.
+func Retract(ctx context.Context, s *connect.Service, prefix string) error {
+	if err := s.Store.Remove(ctx, prefix+store.ManifestName); err != nil {
+		return fmt.Errorf("empty release: %w", err)
+	}
+	for o, err := range s.Store.List(ctx, prefix) {
+		if err != nil {
+			return fmt.Errorf("empty release: %w", err)
+		}
+		if err := s.Store.Remove(ctx, o.Key); err != nil {
+			return fmt.Errorf("empty release: %w", err)
 		}
 	}
 	return nil

@@ -1,0 +1,111 @@
+// Package archive is what the store keeps of jobs beside their derivatives, and how that is kept in order: the records' copies
+// and the manifests from which everything comes back after the queue's own files were lost, withdrawals, and the removal of
+// what no record names. A result's record decides; nothing here decides about a job.
+package archive
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"veil/worker/connect"
+	"veil/worker/files"
+	"veil/worker/jobs"
+	"veil/worker/store"
+)
+
+// Where tells where in the store a job's result lies.
+func Where(state jobs.State) map[string]string {
+	r := state.Result
+	if r == nil {
+		return nil
+	}
+	where := map[string]string{"restricted": store.AttemptPrefix(state.ID, r.Generation, r.Epoch)}
+	if state.Phase == jobs.Released {
+		where["release"] = store.ReleasePrefix(state.ID, r.Generation)
+	}
+	return where
+}
+
+// StateName is the object, beside the job's own, that holds the job's record as it last was in the queue.
+const StateName = "state.json"
+
+// stateRecordKey is where a job's record is kept against the loss of the queue's own files.
+func stateRecordKey(id string) string { return store.Restricted + id + "/" + StateName }
+
+// KeepJob puts the job as it was handed in where a rebuild finds it, unless it is there: a submitter that knows only NATS
+// puts nothing into the store.
+func KeepJob(ctx context.Context, s *connect.Service, state jobs.State) error {
+	j, err := state.Decoded()
+	if err != nil {
+		return err
+	}
+	if state.Generation > 1 {
+		j.Decisions = nil // they came later
+	}
+	b, err := j.Encode()
+	if err != nil {
+		return err
+	}
+	_, err = s.Store.Create(ctx, connect.JobRecordKey(j.ID), b, "application/json")
+	if errors.Is(err, store.ErrExists) {
+		return nil
+	}
+	return err
+}
+
+// KeepState puts a copy of the job's record into the store, from which `veil setup --rebuild` brings it back. Call it after
+// everything that changes a record for good: an answer, a cancel, a retry, a decision, a withdrawal.
+func KeepState(ctx context.Context, s *connect.Service, id string) error {
+	state, err := s.Queue.State(ctx, id)
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(state)
+	if err != nil {
+		return fmt.Errorf("encode record of %s: %w", id, err)
+	}
+	_, err = PutBytes(ctx, s.Store, stateRecordKey(id), b)
+	return err
+}
+
+// PutBytes puts a small JSON document and gives its digest.
+func PutBytes(ctx context.Context, s store.Store, key string, b []byte) (string, error) {
+	sum := DigestOf(b)
+	_, err := s.Put(ctx, key, bytes.NewReader(b), store.PutOptions{Size: int64(len(b)), SHA256: sum, ContentType: "application/json"})
+	if err != nil {
+		return "", fmt.Errorf("put %s: %w", files.Base(key), err)
+	}
+	return sum, nil
+}
+
+// DigestOf is the SHA-256 of b in hex.
+func DigestOf(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// Names of what a result holds, as the record keeps their digests.
+const (
+	PieceDerivative = "derivative"
+	PieceReport     = "report"
+	PieceSheet      = "contact"
+	PieceJob        = "job"
+)
+
+// DraftName is the first pass of an attempt, under its prefix: a later attempt takes it up.
+const DraftName = "draft"
+
+// Kept copies a record that was changed for good into the store.
+func Kept(ctx context.Context, s *connect.Service, id string) func(jobs.State, error) (jobs.State, error) {
+	return func(state jobs.State, err error) (jobs.State, error) {
+		if err == nil {
+			err = KeepState(ctx, s, id)
+		}
+		return state, err
+	}
+}
