@@ -10,6 +10,7 @@ import (
 	"veil/pipeline"
 	"veil/worker/connect"
 	"veil/worker/failure"
+	"veil/worker/fetch"
 	"veil/worker/files"
 	"veil/worker/intake"
 	"veil/worker/jobs"
@@ -51,9 +52,9 @@ func (c *getCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	names := resultNames(states)
+	names := fetch.Names(states)
 	for _, state := range states {
-		files, err := fetchJob(ctx, s, state, wanted{held: c.Held, evidence: c.Evidence}, place{dir: c.Out, name: names[state.ID]})
+		files, err := fetch.Job(ctx, s, state, fetch.Wanted{Held: c.Held, Evidence: c.Evidence}, fetch.Place{Dir: c.Out, Name: names[state.ID]})
 		row := gotten{ID: state.ID, Phase: state.Phase, Files: files}
 		if err != nil {
 			if ctx.Err() != nil {
@@ -90,25 +91,6 @@ func (c *getCmd) states(ctx context.Context, s *connect.Service) (states []jobs.
 		states = append(states, st)
 	}
 	return states, rows, nil
-}
-
-// resultNames gives each job the name of its derivative; where two have the same, their ids tell them apart.
-func resultNames(states []jobs.State) map[string]string {
-	names, count := map[string]string{}, map[string]int{}
-	for _, s := range states {
-		j, err := s.Decoded()
-		if err != nil {
-			j = jobs.Job{ID: s.ID}
-		}
-		names[s.ID] = j.DerivativeName()
-		count[names[s.ID]]++
-	}
-	for id, name := range names {
-		if count[name] > 1 {
-			names[id] = name + "-" + id
-		}
-	}
-	return names
 }
 
 // tellGotten prints the files, and ends with the worst code.

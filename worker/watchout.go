@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"veil/worker/failure"
+	"veil/worker/fetch"
 	"veil/worker/files"
 	"veil/worker/jobs"
 )
@@ -187,18 +188,18 @@ func (w *watcher) fetch(ctx context.Context, t *ticket, state jobs.State, box st
 	if box == boxFailed {
 		return nil, nil
 	}
-	at := place{dir: filepath.Dir(full), name: filepath.Base(full), shared: w.mode & 0o666}
+	at := fetch.Place{Dir: filepath.Dir(full), Name: filepath.Base(full), Shared: w.mode & 0o666}
 	if box == boxDone {
-		at.name += ".redacted"
+		at.Name += ".redacted"
 	}
 	// Remembered before the first of them is written, so that whoever comes after a kill can remove them.
-	list, err := pieces(state, wanted{held: true})
+	list, err := fetch.Pieces(state, fetch.Wanted{Held: true})
 	if err != nil {
 		return nil, err
 	}
 	var files []string
 	for _, p := range list {
-		files = append(files, path.Join(box, path.Dir(t.Target), at.name+p.ending))
+		files = append(files, path.Join(box, path.Dir(t.Target), at.Name+p.Ending))
 	}
 	if !slices.Equal(t.Files, files) {
 		t.Files = files
@@ -206,7 +207,7 @@ func (w *watcher) fetch(ctx context.Context, t *ticket, state jobs.State, box st
 			return nil, err
 		}
 	}
-	_, err = fetchJob(ctx, w.s, state, wanted{held: true}, at)
+	_, err = fetch.Job(ctx, w.s, state, fetch.Wanted{Held: true}, at)
 	return files, err
 }
 

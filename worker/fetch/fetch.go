@@ -1,4 +1,6 @@
-package main
+// Package fetch brings answered jobs out of the store into a folder: derivative, manifest and report, and what is restricted
+// where that is asked for. What does not have the bytes that the job's record names never gets its name.
+package fetch
 
 import (
 	"context"
@@ -17,25 +19,25 @@ import (
 	"veil/worker/store"
 )
 
-// piece is one object of a result and the file that it becomes.
-type piece struct {
+// Piece is one object of a result and the file that it becomes.
+type Piece struct {
 	key    string
 	sha256 string
-	ending string // after the name: ".mp4", ".held.plan.json"
+	Ending string // after the name: ".mp4", ".held.plan.json"
 	secret bool   // it shows faces or names: for the owner's eyes
 }
 
-// wanted says which pieces are asked for.
-type wanted struct {
-	held     bool // of a held job: derivative, plan, sheet and report
-	evidence bool // of a released one: plan and sheet as well
+// Wanted says which pieces are asked for.
+type Wanted struct {
+	Held     bool // of a held job: derivative, plan, sheet and report
+	Evidence bool // of a released one: plan and sheet as well
 }
 
-// pieces lists what there is to fetch of an answered job, the derivative last: what lies beside it is there when it appears.
-func pieces(state jobs.State, w wanted) ([]piece, error) {
+// Pieces lists what there is to fetch of an answered job, the derivative last: what lies beside it is there when it appears.
+func Pieces(state jobs.State, w Wanted) ([]Piece, error) {
 	r := state.Result
 	switch {
-	case state.Phase == jobs.Held && !w.held:
+	case state.Phase == jobs.Held && !w.Held:
 		return nil, failure.Coded(failure.Held, "job "+state.ID+" is held for a person; --held fetches what there is to look at")
 	case state.Phase != jobs.Released && state.Phase != jobs.Held:
 		o := failure.OutcomeOf(state)
@@ -53,15 +55,15 @@ func pieces(state jobs.State, w wanted) ([]piece, error) {
 	if state.Phase == jobs.Held {
 		from, ending, secret = restricted, ".held", true
 	}
-	list := []piece{
+	list := []Piece{
 		{from + store.ManifestName, r.Envelope, ending + ".manifest.json", secret},
 		{from + store.ReportName, r.Digests[archive.PieceReport], ending + ".report.json", secret},
 	}
-	if secret || w.evidence {
-		list = append(list, piece{restricted + store.PlanName, r.Digests["plan"], ending + ".plan.json", true},
-			piece{restricted + store.SheetName, r.Digests[archive.PieceSheet], ending + ".contact.png", true})
+	if secret || w.Evidence {
+		list = append(list, Piece{restricted + store.PlanName, r.Digests["plan"], ending + ".plan.json", true},
+			Piece{restricted + store.SheetName, r.Digests[archive.PieceSheet], ending + ".contact.png", true})
 	}
-	list = append(list, piece{from + derivative, r.Digests[archive.PieceDerivative], ending + ".mp4", secret})
+	list = append(list, Piece{from + derivative, r.Digests[archive.PieceDerivative], ending + ".mp4", secret})
 	for _, p := range list {
 		if len(p.sha256) != 64 {
 			return nil, failure.Coded(failure.WrongDigest, "the record of job "+state.ID+" tells no digest of what there is to fetch")
@@ -70,10 +72,10 @@ func pieces(state jobs.State, w wanted) ([]piece, error) {
 	return list, nil
 }
 
-// fetchJob fetches an answered job into a folder under a name, each object only with the bytes that the record names, and
+// Job fetches an answered job into a folder under a name, each object only with the bytes that the record names, and
 // gives the files' names. Nothing appears unless all of it is right, and nothing else is overwritten.
-func fetchJob(ctx context.Context, s *connect.Service, state jobs.State, w wanted, at place) ([]string, error) {
-	list, err := pieces(state, w)
+func Job(ctx context.Context, s *connect.Service, state jobs.State, w Wanted, at Place) ([]string, error) {
+	list, err := Pieces(state, w)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +90,7 @@ func fetchJob(ctx context.Context, s *connect.Service, state jobs.State, w wante
 		}
 	}()
 	for _, p := range list {
-		path := filepath.Join(at.dir, at.name+p.ending)
+		path := filepath.Join(at.Dir, at.Name+p.Ending)
 		names = append(names, filepath.Base(path))
 		have, there, err := files.Digest(ctx, path)
 		if err != nil {
@@ -111,21 +113,21 @@ func fetchJob(ctx context.Context, s *connect.Service, state jobs.State, w wante
 			return nil, err
 		}
 	}
-	return names, files.SyncFolder(at.dir)
+	return names, files.SyncFolder(at.Dir)
 }
 
-// place is where a result goes.
-type place struct {
-	dir    string
-	name   string      // without ending
-	shared os.FileMode // mode of every file; 0: the usual one, and the owner alone for what is restricted
+// Place is where a result goes.
+type Place struct {
+	Dir    string
+	Name   string      // without ending
+	Shared os.FileMode // mode of every file; 0: the usual one, and the owner alone for what is restricted
 }
 
 // mode is that of a file to be made; the usual one is subject to the umask.
-func (at place) mode(secret bool) os.FileMode {
+func (at Place) mode(secret bool) os.FileMode {
 	switch {
-	case at.shared != 0:
-		return at.shared
+	case at.Shared != 0:
+		return at.Shared
 	case secret:
 		return 0o600
 	}
@@ -133,7 +135,7 @@ func (at place) mode(secret bool) os.FileMode {
 }
 
 // checkManifest makes sure that the manifest is the one of the record and names the derivative.
-func checkManifest(ctx context.Context, s *connect.Service, id string, list []piece) error {
+func checkManifest(ctx context.Context, s *connect.Service, id string, list []Piece) error {
 	b, o, err := s.Store.Read(ctx, list[0].key, archive.MaxManifest)
 	if err != nil {
 		return failure.OfJob(id, err)
@@ -151,7 +153,7 @@ type part struct {
 }
 
 // fetchPart streams an object beside its final name. A run that was killed leaves it there for the next one to begin anew.
-func fetchPart(ctx context.Context, s *connect.Service, p piece, at place, path string) (_ *part, err error) {
+func fetchPart(ctx context.Context, s *connect.Service, p Piece, at Place, path string) (_ *part, err error) {
 	f, err := os.OpenFile(files.PartName(path), os.O_CREATE|os.O_RDWR, at.mode(p.secret))
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", files.Base(path), files.Plain(err))
@@ -165,8 +167,8 @@ func fetchPart(ctx context.Context, s *connect.Service, p piece, at place, path 
 			t.discard()
 		}
 	}()
-	if at.shared != 0 {
-		_ = f.Chmod(at.shared) // a network file system may know no modes
+	if at.Shared != 0 {
+		_ = f.Chmod(at.Shared) // a network file system may know no modes
 	}
 	if err := f.Truncate(0); err != nil {
 		return nil, fmt.Errorf("write %s: %w", files.Base(path), files.Plain(err))
@@ -205,4 +207,23 @@ func (t *part) discard() {
 		_ = t.f.Close()
 		t.f = nil
 	}
+}
+
+// Names gives each job the name of its derivative; where two have the same, their ids tell them apart.
+func Names(states []jobs.State) map[string]string {
+	names, count := map[string]string{}, map[string]int{}
+	for _, s := range states {
+		j, err := s.Decoded()
+		if err != nil {
+			j = jobs.Job{ID: s.ID}
+		}
+		names[s.ID] = j.DerivativeName()
+		count[names[s.ID]]++
+	}
+	for id, name := range names {
+		if count[name] > 1 {
+			names[id] = name + "-" + id
+		}
+	}
+	return names
 }
