@@ -16,6 +16,7 @@ import (
 
 	"veil/worker/failure"
 	"veil/worker/jobs"
+	"veil/worker/watch"
 )
 
 // watching is a `veil watch` in this process.
@@ -107,7 +108,7 @@ func tree(t *testing.T, dir string) string {
 	t.Helper()
 	var list []string
 	err := filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
-		if err == nil && !info.IsDir() && !strings.Contains(path, watchFolder) {
+		if err == nil && !info.IsDir() && !strings.Contains(path, watch.StateFolder) {
 			rel, _ := filepath.Rel(dir, path)
 			list = append(list, rel)
 		}
@@ -409,19 +410,6 @@ func TestWatchABucket(t *testing.T) {
 	for _, s := range h.all() {
 		if s.Generation != 1 {
 			t.Errorf("job %s was begun again", s.ID)
-		}
-	}
-}
-
-// TestEveryNoteHasBothLanguages: and holds no line end of the clip's name.
-func TestEveryNoteHasBothLanguages(t *testing.T) {
-	for _, p := range jobs.Phases() {
-		if p == jobs.Released {
-			continue
-		}
-		note := noteText("a\nb", jobs.State{ID: "x", Phase: p, Code: "codec"})
-		if !strings.Contains(note, "Ursache: ") || !strings.Contains(note, "Cause: ") || strings.Contains(note, "a\nb") {
-			t.Errorf("the note of %s is %q", p, note)
 		}
 	}
 }

@@ -2,18 +2,15 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/files"
 	"veil/worker/intake"
-	"veil/worker/jobs"
+	"veil/worker/watch"
 )
 
 // watchCmd is `veil watch`.
@@ -53,48 +50,12 @@ func (c *watchCmd) Run(ctx context.Context, a *app) (err error) {
 	if c.Every > 0 {
 		every = c.Every
 	}
-	lock, err := lockOut(out)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	w, err := newWatcher(a, s, box, out)
-	if err != nil {
-		return err
-	}
-	w.template, w.settle = template, c.Settle
-	return w.run(ctx, every, c.Once)
-}
-
-// run makes round after round until ctx ends. A server or a folder that is away is waited for, and told once.
-func (w *watcher) run(ctx context.Context, every time.Duration, once bool) error {
-	trouble := ""
-	for {
-		idle, err := w.round(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		now := ""
-		if err != nil {
-			now = failure.As(failure.OfJob("", err)).Code
-			if now != trouble { // the error itself may name a file, and this may end in a log
-				fmt.Fprintf(w.app.err, "veil: waiting: %s: %s %s\n", now, failure.TextOf(now).EN.Cause, failure.TextOf(now).EN.Remedy)
-			}
-		}
-		trouble = now
-		if once && err == nil && idle {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(every):
-		}
-	}
+	return watch.Run(ctx, watch.Options{Service: s, Inbox: box, Out: out, Template: template, Settle: c.Settle, Every: every, Once: c.Once,
+		AsJSON: a.JSON, Stdout: a.out, Stderr: a.err})
 }
 
 // inbox opens what is to be watched.
-func (c *watchCmd) inbox(s *connect.Service) (inbox, string, time.Duration, error) {
+func (c *watchCmd) inbox(s *connect.Service) (watch.Inbox, string, time.Duration, error) {
 	if address, ok := strings.CutPrefix(c.Where, "s3://"); ok {
 		bucket, prefix, _ := strings.Cut(address, "/")
 		if bucket == "" || c.Out == "" {
@@ -107,7 +68,7 @@ func (c *watchCmd) inbox(s *connect.Service) (inbox, string, time.Duration, erro
 			return nil, "", 0, err
 		}
 		out, err := filepath.Abs(c.Out)
-		return &bucketInbox{s: s, bucket: bucket, prefix: prefix}, out, bucketEvery, err
+		return watch.Bucket(s, bucket, prefix), out, bucketEvery, err
 	}
 	dir, err := filepath.Abs(c.Where)
 	if err != nil || !files.IsFolder(dir) {
@@ -116,48 +77,5 @@ func (c *watchCmd) inbox(s *connect.Service) (inbox, string, time.Duration, erro
 	if c.Out != "" && !files.Same(c.Out, dir) {
 		return nil, "", 0, failure.Usagef("leave -o out", "results of a folder go into the folder itself, so that no clip crosses file systems")
 	}
-	return &folderInbox{dir: dir}, dir, folderEvery, nil
+	return watch.Folder(dir), dir, folderEvery, nil
 }
-
-// watchFolder is where the tickets lie, below the folder of the results.
-const watchFolder = ".veil/watch"
-
-// lockOut keeps a second watcher away, which would move the first one's files.
-func lockOut(out string) (*os.File, error) {
-	if err := os.MkdirAll(filepath.Join(out, watchFolder), 0o700); err != nil {
-		return nil, failure.Usagef("name a folder that can be written to", "folder cannot be written to: %s", files.Plain(err))
-	}
-	lock, err := files.Lock(filepath.Join(out, watchFolder, "lock"), syscall.LOCK_EX|syscall.LOCK_NB)
-	if err != nil {
-		return nil, failure.Newf(failure.Busy, "stop one of them", "another veil watches this folder")
-	}
-	return lock, nil
-}
-
-// tell writes one line of what happened. It names no file: the line may end in a log.
-func (w *watcher) tell(id, what, code string) {
-	if w.app.JSON {
-		w.line(map[string]string{"id": id, "event": what, "code": code})
-		return
-	}
-	line := strings.Join(strings.Fields(time.Now().UTC().Format(time.RFC3339)+" "+id+" "+what+" "+code), " ")
-	w.app.printf("%s\n", line)
-}
-
-// boxFor is which folder an answer goes to.
-func boxFor(p jobs.Phase) string {
-	switch p {
-	case jobs.Released:
-		return boxDone
-	case jobs.Held:
-		return boxHeld
-	}
-	return boxFailed
-}
-
-// The folders of the answers.
-const (
-	boxDone   = "done"
-	boxHeld   = "held"
-	boxFailed = "failed"
-)

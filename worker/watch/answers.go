@@ -1,4 +1,4 @@
-package main
+package watch
 
 import (
 	"context"
@@ -45,7 +45,7 @@ func (w *watcher) answer(ctx context.Context, t *ticket) (waits bool, err error)
 	if !t.Submitted || w.replaced(t) {
 		return true, nil
 	}
-	state, err := w.s.Queue.State(ctx, t.ID)
+	state, err := w.Service.Queue.State(ctx, t.ID)
 	switch {
 	case errors.Is(err, jobs.ErrNotFound) && t.Box != "":
 		return false, w.tickets.drop(t)
@@ -64,20 +64,20 @@ func (w *watcher) answer(ctx context.Context, t *ticket) (waits bool, err error)
 
 // replaced reports whether another content lies under a clip's name: it is taken soon, and this one given up.
 func (w *watcher) replaced(t *ticket) bool {
-	if t.Box != "" || !w.box.moves() {
+	if t.Box != "" || !w.Inbox.moves() {
 		return false
 	}
-	now, there := lookFile(filepath.Join(w.out, filepath.FromSlash(t.Name)), t.Name)
+	now, there := lookFile(filepath.Join(w.Out, filepath.FromSlash(t.Name)), t.Name)
 	return there && now != t.seen()
 }
 
 // forgetMoved drops the ticket of an answered clip that a person took away.
 func (w *watcher) forgetMoved(t *ticket) error {
-	if !w.box.moves() {
+	if !w.Inbox.moves() {
 		return nil
 	}
 	if _, err := os.Lstat(w.path(t.Box, t.Target)); errors.Is(err, os.ErrNotExist) && w.tickets.of(t.seen()) == t {
-		if _, back := lookFile(filepath.Join(w.out, filepath.FromSlash(t.Name)), t.Name); back {
+		if _, back := lookFile(filepath.Join(w.Out, filepath.FromSlash(t.Name)), t.Name); back {
 			return nil // put back: the next look sees to it
 		}
 		return w.tickets.drop(t)
@@ -87,7 +87,7 @@ func (w *watcher) forgetMoved(t *ticket) error {
 
 // path is a place below a box.
 func (w *watcher) path(box, target string) string {
-	return filepath.Join(w.out, box, filepath.FromSlash(target))
+	return filepath.Join(w.Out, box, filepath.FromSlash(target))
 }
 
 // bring puts result, text and clip into the folder of the answer. Everything in it can be done again.
@@ -110,7 +110,7 @@ func (w *watcher) bring(ctx context.Context, t *ticket, state jobs.State) error 
 	}
 	if box != boxDone {
 		text := path.Join(box, t.Target+".txt")
-		if err := w.writeText(filepath.Join(w.out, filepath.FromSlash(text)), t, state); err != nil {
+		if err := w.writeText(filepath.Join(w.Out, filepath.FromSlash(text)), t, state); err != nil {
 			return err
 		}
 		files = append(files, text)
@@ -124,7 +124,7 @@ func (w *watcher) bring(ctx context.Context, t *ticket, state jobs.State) error 
 	}
 	t.Box, t.Files, t.Generation = box, files, state.Generation
 	w.tell(t.ID, box, failure.OutcomeOf(state).Code)
-	if box == boxDone && w.box.moves() {
+	if box == boxDone && w.Inbox.moves() {
 		return w.tickets.drop(t)
 	}
 	return w.tickets.save(t)
@@ -133,7 +133,7 @@ func (w *watcher) bring(ctx context.Context, t *ticket, state jobs.State) error 
 // removeFiles removes what was written beside a clip for an earlier answer.
 func (w *watcher) removeFiles(t *ticket) error {
 	for _, f := range t.Files {
-		full := filepath.Join(w.out, filepath.FromSlash(f))
+		full := filepath.Join(w.Out, filepath.FromSlash(f))
 		for _, file := range []string{full, files.PartName(full)} {
 			if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return fmt.Errorf("remove earlier answer: %w", files.Plain(err))
@@ -207,17 +207,17 @@ func (w *watcher) fetch(ctx context.Context, t *ticket, state jobs.State, box st
 			return nil, err
 		}
 	}
-	_, err = fetch.Job(ctx, w.s, state, fetch.Wanted{Held: true}, at)
+	_, err = fetch.Job(ctx, w.Service, state, fetch.Wanted{Held: true}, at)
 	return files, err
 }
 
 // move puts the clip itself where its answer is. A file that became another one meanwhile stays and is a new clip; one that is
 // gone was moved by an earlier try, or by a person.
 func (w *watcher) move(t *ticket, box string) error {
-	if !w.box.moves() {
+	if !w.Inbox.moves() {
 		return nil
 	}
-	from := filepath.Join(w.out, filepath.FromSlash(t.Name))
+	from := filepath.Join(w.Out, filepath.FromSlash(t.Name))
 	if t.Box != "" {
 		from = w.path(t.Box, t.Target)
 	}

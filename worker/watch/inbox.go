@@ -1,4 +1,4 @@
-package main
+package watch
 
 import (
 	"context"
@@ -27,8 +27,8 @@ type found struct {
 	stamp string // time of the last change, version: whatever tells one content from the next
 }
 
-// inbox is where clips appear.
-type inbox interface {
+// Inbox is where clips appear.
+type Inbox interface {
 	// scan lists the clips that are there, and counts what is no video by its name.
 	scan(ctx context.Context) (list []found, others int, err error)
 	// ready reports whether nobody writes to the clip and it can be read.
@@ -44,6 +44,9 @@ var errMoved = errors.New("the clip is another one by now")
 
 // folderInbox is a folder, often on another machine's disk: it is polled, as no event comes over SMB or NFS.
 type folderInbox struct{ dir string }
+
+// Folder watches a folder, given by its whole path.
+func Folder(dir string) Inbox { return &folderInbox{dir: dir} }
 
 func (b *folderInbox) moves() bool { return true }
 
@@ -128,6 +131,11 @@ type bucketInbox struct {
 	s      *connect.Service
 	bucket string
 	prefix string
+}
+
+// Bucket watches what lies below a prefix of a bucket of sources.
+func Bucket(s *connect.Service, bucket, prefix string) Inbox {
+	return &bucketInbox{s: s, bucket: bucket, prefix: prefix}
 }
 
 func (b *bucketInbox) moves() bool { return false }

@@ -1,4 +1,7 @@
-package main
+// Package watch hands in what appears in a folder or a bucket and brings the answers: done, held and failed lie beside where the
+// clips were found, each with a note that says what to do. It polls, remembers each clip in a ticket, and goes on where one
+// that was killed stopped. What it prints names no file.
+package watch
 
 import (
 	"context"
@@ -10,7 +13,6 @@ import (
 
 	"veil/pipeline/media"
 	"veil/worker/archive"
-	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/files"
 	"veil/worker/intake"
@@ -20,13 +22,7 @@ import (
 // watcher hands in what appears in an inbox and brings the answers. It does one thing after another, and remembers each in a
 // ticket; the queue knows a clip that is handed in twice as the same, so a ticket that is lost does no harm.
 type watcher struct {
-	app      *app
-	s        *connect.Service
-	box      inbox
-	out      string
-	template jobs.Job
-	settle   int
-
+	Options
 	tickets *tickets
 	looks   map[string]look
 	others  int
@@ -46,27 +42,27 @@ const emptyPatience = 20
 // oldEvery is how many rounds pass between two looks at clips that have their answer already.
 const oldEvery = 4
 
-func newWatcher(a *app, s *connect.Service, box inbox, out string) (*watcher, error) {
-	info, err := os.Stat(out)
+func newWatcher(o Options) (*watcher, error) {
+	info, err := os.Stat(o.Out)
 	if err != nil {
 		return nil, failure.Usagef("name a folder that is there", "folder cannot be read: %s", files.Plain(err))
 	}
-	ts, err := openTickets(filepath.Join(out, watchFolder))
+	ts, err := openTickets(filepath.Join(o.Out, StateFolder))
 	if err != nil {
 		return nil, err
 	}
-	return &watcher{app: a, s: s, box: box, out: out, tickets: ts, looks: map[string]look{}, mode: info.Mode().Perm()}, nil
+	return &watcher{Options: o, tickets: ts, looks: map[string]look{}, mode: info.Mode().Perm()}, nil
 }
 
 // line writes an object on a line.
-func (w *watcher) line(v any) { _ = json.NewEncoder(w.app.out).Encode(v) }
+func (w *watcher) line(v any) { _ = json.NewEncoder(w.Stdout).Encode(v) }
 
 // round is one look at everything: idle says that nothing waits for anything.
 func (w *watcher) round(ctx context.Context) (idle bool, err error) {
-	if _, err := os.Stat(filepath.Join(w.out, watchFolder, "lock")); err != nil {
+	if _, err := os.Stat(filepath.Join(w.Out, StateFolder, "lock")); err != nil {
 		return false, failure.Newf(failure.Store, "mount it again", "the folder is not there just now")
 	}
-	clips, others, err := w.box.scan(ctx)
+	clips, others, err := w.Inbox.scan(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -105,11 +101,11 @@ func (w *watcher) consider(ctx context.Context, f found) (waits bool, err error)
 	}
 	l.times++
 	w.looks[f.name] = l
-	patience := w.settle
+	patience := w.Settle
 	if f.size == 0 {
 		patience *= emptyPatience
 	}
-	if l.times < patience || !w.box.ready(f) {
+	if l.times < patience || !w.Inbox.ready(f) {
 		return true, nil
 	}
 	for _, old := range w.tickets.superseded(f) {
@@ -127,7 +123,7 @@ func (w *watcher) known(ctx context.Context, f found, t *ticket) (waits bool, er
 		return false, nil // its answer is near
 	case t.Box == "" && !t.Submitted:
 		return true, w.take(ctx, f, t)
-	case t.Box == "" || !w.box.moves():
+	case t.Box == "" || !w.Inbox.moves():
 		return false, nil
 	}
 	// It had its answer and lies here again: somebody wants it tried once more.
@@ -139,7 +135,7 @@ func (w *watcher) known(ctx context.Context, f found, t *ticket) (waits bool, er
 
 // take hands a clip in. Where queue or store are away it is tried again in the next round.
 func (w *watcher) take(ctx context.Context, f found, t *ticket) error {
-	c, err := w.box.clip(ctx, f, w.template)
+	c, err := w.Inbox.clip(ctx, f, w.Template)
 	if err == nil {
 		err = w.handIn(ctx, c, t)
 	}
@@ -168,8 +164,8 @@ func (w *watcher) take(ctx context.Context, f found, t *ticket) error {
 // again is begun anew; the ticket says of which generation that holds, so that a kill in between does it once.
 func (w *watcher) handIn(ctx context.Context, c intake.Clip, t *ticket) error {
 	t.ID = c.Job.ID
-	if w.tickets.of(t.seen()) == nil && w.box.moves() {
-		state, err := w.s.Queue.State(ctx, t.ID)
+	if w.tickets.of(t.seen()) == nil && w.Inbox.moves() {
+		state, err := w.Service.Queue.State(ctx, t.ID)
 		if err != nil && !errors.Is(err, jobs.ErrNotFound) {
 			return err
 		}
@@ -180,11 +176,11 @@ func (w *watcher) handIn(ctx context.Context, c intake.Clip, t *ticket) error {
 	if err := w.tickets.save(t); err != nil {
 		return err
 	}
-	state, err := intake.HandIn(ctx, w.s, c, nil)
+	state, err := intake.HandIn(ctx, w.Service, c, nil)
 	if err != nil || !again(state) || state.Generation != t.RetryOf {
 		return err
 	}
-	_, err = archive.Kept(ctx, w.s, t.ID)(w.s.Queue.Retry(ctx, t.ID, jobs.RetryOptions{Fresh: true}))
+	_, err = archive.Kept(ctx, w.Service, t.ID)(w.Service.Queue.Retry(ctx, t.ID, jobs.RetryOptions{Fresh: true}))
 	if errors.Is(err, jobs.ErrPhase) {
 		return nil // somebody else was faster
 	}
@@ -197,7 +193,7 @@ func again(state jobs.State) bool { return state.Phase == jobs.Failed || state.P
 // giveUp forgets a clip whose file became another one before it had its answer.
 func (w *watcher) giveUp(ctx context.Context, t *ticket) error {
 	if t.ID != "" && !w.shared(t) {
-		_, err := archive.Kept(ctx, w.s, t.ID)(w.s.Queue.Cancel(ctx, t.ID))
+		_, err := archive.Kept(ctx, w.Service, t.ID)(w.Service.Queue.Cancel(ctx, t.ID))
 		if err != nil && !errors.Is(err, jobs.ErrPhase) && !errors.Is(err, jobs.ErrNotFound) {
 			return failure.OfJob(t.ID, err)
 		}
