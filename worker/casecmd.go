@@ -81,6 +81,20 @@ func (c *caseCmd) Run(ctx context.Context, a *app) (err error) {
 	if err := files.Make(c.Out); err != nil {
 		return err
 	}
+	if err := v.write(c.Out); err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.printJSON(map[string]any{"case": v.Case, "time": v.Time, "clips": v.Rows})
+	}
+	for _, n := range v.Counts {
+		a.printf("%d %s\n", n.N, n.Phase)
+	}
+	return nil
+}
+
+// write puts page and table into a folder, over earlier ones of the same kind but over nothing else.
+func (v caseView) write(dir string) error {
 	var page bytes.Buffer
 	if err := casePages.Execute(&page, v); err != nil {
 		return fmt.Errorf("write case page: %w", err)
@@ -93,15 +107,9 @@ func (c *caseCmd) Run(ctx context.Context, a *app) (err error) {
 		name string
 		data []byte
 	}{{"index.html", page.Bytes()}, {"cases.csv", table}} {
-		if err := replaceOwn(filepath.Join(c.Out, f.name), f.data); err != nil {
+		if err := replaceOwn(filepath.Join(dir, f.name), f.data); err != nil {
 			return err
 		}
-	}
-	if a.JSON {
-		return a.printJSON(map[string]any{"case": v.Case, "time": v.Time, "clips": v.Rows})
-	}
-	for _, n := range v.Counts {
-		a.printf("%d %s\n", n.N, n.Phase)
 	}
 	return nil
 }

@@ -32,14 +32,13 @@ type daemon struct {
 	collect collecting
 	listen  string
 
-	gathered once
-	certs    []certificate
-	until    *emptied // ends the work once the queue is empty; nil: never
+	certs []certificate
+	until *emptied // ends the work once the queue is empty; nil: never
 }
 
 // admit waits for scratch space, and says so: a worker that takes no job for want of it looks idle otherwise.
 func (d *daemon) admit(ctx context.Context) error {
-	return d.room.admit(ctx, func(free, need int64) {
+	return d.room.Admit(ctx, func(free, need int64) {
 		d.log.Warn("waiting for scratch space", "code", "no_space", "free_mib", max(free, 0)>>20, "needed_mib", need>>20)
 	})
 }
@@ -49,7 +48,10 @@ func (d *daemon) admit(ctx context.Context) error {
 func (d *daemon) run(soft, hard context.Context) error {
 	soft, stop := context.WithCancel(soft)
 	defer stop()
-	stopHealth, err := d.serveHealth(soft)
+	stopHealth, err := d.meters.serve(health{
+		listen: d.listen, unready: func(ctx context.Context) string { return d.unready(soft, ctx) }, certs: d.certs, log: d.log,
+		sources: sources{queue: d.service.Queue, connected: d.service.NC.IsConnected, free: d.room.Free},
+	})
 	if err != nil {
 		return err
 	}
@@ -69,10 +71,23 @@ func (d *daemon) run(soft, hard context.Context) error {
 	return nil
 }
 
+// unready says in one word why this worker takes no jobs now.
+func (d *daemon) unready(soft, ctx context.Context) string {
+	if soft.Err() != nil {
+		return "stopping"
+	}
+	if _, err := d.service.Queue.Depth(ctx); err != nil || !d.service.NC.IsConnected() {
+		return "queue"
+	}
+	if d.room.Low() {
+		return "scratch"
+	}
+	return ""
+}
+
 // counted is process with its running count.
 func (d *daemon) counted(ctx context.Context, a *jobs.Attempt) error {
-	d.meters.running.Inc()
-	defer d.meters.running.Dec()
+	defer d.meters.working()()
 	if d.until != nil {
 		d.until.begin()
 		defer d.until.end()

@@ -27,8 +27,8 @@ const leastScratch = 1 << 30
 // doctorCmd is `veil doctor`.
 type doctorCmd struct{ connect.Flags }
 
-// health is what doctor found.
-type health struct {
+// machine is what doctor found.
+type machine struct {
 	Build   buildInfo   `json:"build"`
 	FFmpeg  string      `json:"ffmpeg,omitempty"`  // path
 	FFprobe string      `json:"ffprobe,omitempty"` // path
@@ -69,7 +69,7 @@ type problem struct {
 
 // Run looks at the machine and ends with exit 1 if anything needed is missing.
 func (c *doctorCmd) Run(ctx context.Context, a *app) error {
-	h := &health{Build: build(), Cores: runtime.NumCPU(), Memory: memory(), Problems: []problem{}, Advice: []problem{}}
+	h := &machine{Build: build(), Cores: runtime.NumCPU(), Memory: memory(), Problems: []problem{}, Advice: []problem{}}
 	h.Engines.Asked = a.Engine
 	h.programs(ctx, a)
 	h.weights(a)
@@ -93,16 +93,16 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-func (h *health) lacks(remedy, format string, args ...any) {
+func (h *machine) lacks(remedy, format string, args ...any) {
 	h.Problems = append(h.Problems, problem{What: fmt.Sprintf(format, args...), Remedy: remedy})
 }
 
-func (h *health) advise(remedy, format string, args ...any) {
+func (h *machine) advise(remedy, format string, args ...any) {
 	h.Advice = append(h.Advice, problem{What: fmt.Sprintf(format, args...), Remedy: remedy})
 }
 
 // programs finds ffmpeg and ffprobe and asks for the encoders that every derivative needs.
-func (h *health) programs(ctx context.Context, a *app) {
+func (h *machine) programs(ctx context.Context, a *app) {
 	tools, err := a.tools()
 	if err != nil {
 		h.lacks("run `make deps`", "%s", failure.As(err).Detail)
@@ -128,7 +128,7 @@ func (h *health) programs(ctx context.Context, a *app) {
 }
 
 // weights looks at the networks' files.
-func (h *health) weights(a *app) {
+func (h *machine) weights(a *app) {
 	folder, err := a.modelFolder()
 	if err != nil {
 		h.lacks("run `make models`", "the folder of the weights is missing")
@@ -146,7 +146,7 @@ func (h *health) weights(a *app) {
 }
 
 // scratch looks at the scratch folder.
-func (h *health) scratch(a *app) {
+func (h *machine) scratch(a *app) {
 	dir, err := a.scratchFolder()
 	if err == nil {
 		h.Scratch = dir
@@ -172,7 +172,7 @@ func (h *health) scratch(a *app) {
 }
 
 // engines loads the networks in a child, where they have to find a face.
-func (h *health) engines(ctx context.Context, a *app) {
+func (h *machine) engines(ctx context.Context, a *app) {
 	told := h.Folder == ""
 	for _, w := range h.Models {
 		told = told || w.lacking()
@@ -194,7 +194,7 @@ func (h *health) engines(ctx context.Context, a *app) {
 
 // sandbox starts a child that tries what it must not be able to do. What fails is missing where the sandbox is required, and
 // advice elsewhere.
-func (h *health) sandbox(ctx context.Context, a *app) {
+func (h *machine) sandbox(ctx context.Context, a *app) {
 	if a.engine.confine.way() == sandboxOff {
 		h.advise("leave --sandbox out", "the sandbox is turned off")
 		return
@@ -216,7 +216,7 @@ func (h *health) sandbox(ctx context.Context, a *app) {
 }
 
 // printHealth is the answer for people.
-func (a *app) printHealth(h *health) {
+func (a *app) printHealth(h *machine) {
 	line := func(name, format string, args ...any) {
 		a.printf("%-10s %s\n", name, text.Printable(fmt.Sprintf(format, args...)))
 	}

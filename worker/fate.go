@@ -11,14 +11,13 @@ import (
 	"veil/pipeline/media"
 	"veil/worker/failure"
 	"veil/worker/jobs"
+	"veil/worker/room"
 	"veil/worker/store"
 )
 
 var (
-	errStalled   = errors.New("a stage made no progress")
-	errNoPlan    = errors.New("the plan that the decisions are about is not there")
-	errNeverFits = errors.New("the clip does not fit into the scratch folder")
-	errNoRoom    = errors.New("the scratch folder has no room now")
+	errStalled = errors.New("a stage made no progress")
+	errNoPlan  = errors.New("the plan that the decisions are about is not there")
 )
 
 // sourceError is an error about the original, in contrast to our own store.
@@ -41,9 +40,9 @@ func (w *worker) fate(err error) error {
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, jobs.ErrEpochLost), errors.Is(err, jobs.ErrCancelled):
 		return err
-	case errors.Is(err, errNoRoom):
+	case errors.Is(err, room.ErrNoRoom):
 		return jobs.RetryAfter(waitForRoom, err)
-	case errors.Is(err, errNeverFits), errors.Is(err, errNoPlan):
+	case errors.Is(err, room.ErrNeverFits), errors.Is(err, errNoPlan):
 		return jobs.Permanent(err)
 	case errors.As(err, &source) && (errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrChanged)):
 		return jobs.Permanent(err)
@@ -58,7 +57,7 @@ func (w *worker) fate(err error) error {
 	case "missing_tool", failure.Models, failure.Setup:
 		return jobs.RetryAfter(waitForHands, err)
 	case "no_space":
-		if w.room.crowded() {
+		if w.room.Crowded() {
 			return jobs.RetryAfter(waitForRoom, err) // the neighbours' doing as well
 		}
 		return err
@@ -79,9 +78,9 @@ func causeFor(err error) jobs.Cause {
 		code = failure.Stalled
 	case errors.Is(err, errNoPlan):
 		code = failure.NoPlan
-	case errors.Is(err, errNeverFits):
+	case errors.Is(err, room.ErrNeverFits):
 		code = failure.TooLarge
-	case errors.Is(err, errNoRoom), errors.Is(err, store.ErrFull):
+	case errors.Is(err, room.ErrNoRoom), errors.Is(err, store.ErrFull):
 		code = "no_space"
 	case errors.As(err, &source) && errors.Is(err, store.ErrNotFound):
 		code = failure.SourceMissing

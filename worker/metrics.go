@@ -103,23 +103,36 @@ func (m *meters) settled(s jobs.State, fate jobs.Fate, err error) {
 	}
 }
 
-// gather reads what changes by itself: queue, records, scratch space, certificates.
-func (m *meters) gather(ctx context.Context, w *worker) error {
+// working counts one more job that this worker works on, until the function that it returns is called.
+func (m *meters) working() (end func()) {
+	m.running.Inc()
+	return m.running.Dec
+}
+
+// sources are what is asked for figures that change by themselves.
+type sources struct {
+	queue     *jobs.Queue
+	connected func() bool
+	free      func() (int64, error) // bytes of scratch space
+}
+
+// gather reads what changes by itself: queue, records, scratch space.
+func (m *meters) gather(ctx context.Context, s sources) error {
 	m.connected.Set(0)
-	if w.service.NC.IsConnected() {
+	if s.connected() {
 		m.connected.Set(1)
 	}
-	if free, err := w.room.space(w.room.dir); err == nil {
+	if free, err := s.free(); err == nil {
 		m.free.Set(float64(free))
 	}
-	depth, err := w.service.Queue.Depth(ctx)
+	depth, err := s.queue.Depth(ctx)
 	if err != nil {
 		return err
 	}
 	for p, n := range depth {
 		m.depth.WithLabelValues(string(p)).Set(float64(n))
 	}
-	return m.records(ctx, w.service.Queue)
+	return m.records(ctx, s.queue)
 }
 
 // certificate is a file whose certificate this worker shows or trusts.

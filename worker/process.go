@@ -9,6 +9,7 @@ import (
 	"veil/worker/connect"
 	"veil/worker/jobs"
 	"veil/worker/policy"
+	"veil/worker/room"
 	"veil/worker/store"
 )
 
@@ -19,7 +20,7 @@ type worker struct {
 	config   pipeline.Config // Scratch is the root; each job gets a folder of its own below it
 	service  *connect.Service
 	policies policy.Set
-	room     *room
+	room     *room.Room
 	meters   *meters
 	log      *slog.Logger
 	trust    store.Trust

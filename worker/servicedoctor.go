@@ -11,7 +11,7 @@ import (
 )
 
 // service shows how queue and store are reached, where the settings name any, and tries them.
-func (h *health) service(ctx context.Context, f connect.Flags) {
+func (h *machine) service(ctx context.Context, f connect.Flags) {
 	if f.Nats == "" && f.Dir == "" && f.Store == "" {
 		return
 	}
@@ -28,7 +28,7 @@ func (h *health) service(ctx context.Context, f connect.Flags) {
 	}
 }
 
-func (h *health) unreached(err error) {
+func (h *machine) unreached(err error) {
 	f := failure.As(err)
 	h.lacks(cmp.Or(f.Remedy, "see docs/worker.md"), "%s", f.Detail)
 }

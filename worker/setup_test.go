@@ -17,6 +17,7 @@ import (
 	"veil/worker/archive"
 	"veil/worker/failure"
 	"veil/worker/jobs"
+	"veil/worker/room"
 	"veil/worker/store"
 )
 
@@ -168,7 +169,7 @@ func TestScratchThatIsShort(t *testing.T) {
 	d := s.daemonOf(s.flags())
 	free := make(chan int64, 1)
 	now := int64(10 << 20)
-	d.room.space = func(string) (int64, error) {
+	d.room.Space = func(string) (int64, error) {
 		select {
 		case now = <-free:
 		default:
@@ -184,8 +185,8 @@ func TestScratchThatIsShort(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	told := 0
-	err := d.room.admit(ctx, func(free, need int64) {
-		if told++; free != 10<<20 || need != clipExtra {
+	err := d.room.Admit(ctx, func(free, need int64) {
+		if told++; free != 10<<20 || need != room.Extra {
 			t.Errorf("%d bytes are free, %d needed", free, need)
 		}
 	})
@@ -196,7 +197,7 @@ func TestScratchThatIsShort(t *testing.T) {
 	if state := s.answer("waits"); state.Phase != jobs.Released {
 		t.Errorf("%+v", state)
 	}
-	free <- clipExtra + 2
+	free <- room.Extra + 2
 	s.hand("large", "ok that is larger than what is left")
 	if state := s.answer("large"); state.Phase != jobs.Failed || state.Code != failure.TooLarge {
 		t.Errorf("%+v", state)

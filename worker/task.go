@@ -13,6 +13,7 @@ import (
 	"veil/worker/archive"
 	"veil/worker/files"
 	"veil/worker/jobs"
+	"veil/worker/room"
 	"veil/worker/store"
 )
 
@@ -27,7 +28,7 @@ type task struct {
 	begun   time.Time
 
 	scratch *files.Scratch
-	share   *share // of the scratch space
+	share   *room.Share // of the scratch space
 	source  store.Object
 	request pipeline.Request
 	outcome pipeline.Outcome
@@ -62,7 +63,7 @@ func (w *worker) begin(ctx context.Context, a *jobs.Attempt) (*task, error) {
 
 // close removes the scratch folder; err comes first.
 func (t *task) close(err error) error {
-	t.share.end()
+	t.share.End()
 	return errors.Join(err, t.scratch.Close())
 }
 
@@ -91,7 +92,7 @@ func (t *task) fetch(ctx context.Context) error {
 		if t.source, err = t.service.Source.Stat(ctx, s.Bucket, s.Key, s.Version); err != nil {
 			return &sourceError{err}
 		}
-		if t.share, err = t.room.take(t.scratch.Dir, t.source.Size); err != nil {
+		if t.share, err = t.room.Take(t.scratch.Dir, t.source.Size); err != nil {
 			return err
 		}
 		f, err := os.OpenFile(t.scratch.Path("clip"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)

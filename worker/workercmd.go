@@ -14,6 +14,7 @@ import (
 	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/policy"
+	"veil/worker/room"
 )
 
 // workerFlags are what veil worker and veil dev share.
@@ -124,7 +125,7 @@ func (f *workerFlags) prepare(ctx context.Context, a *app) (*worker, jobs.Option
 		return nil, jobs.Options{}, err
 	}
 	config = shareThreads(config, f.slots())
-	w := &worker{engine: a.engine, crashLog: a.CrashLog, config: config, policies: set, room: newRoom(config.Scratch, f.Reserve<<20),
+	w := &worker{engine: a.engine, crashLog: a.CrashLog, config: config, policies: set, room: room.New(config.Scratch, f.Reserve<<20),
 		meters: newMeters(), stall: f.Stall, sandbox: sandbox}
 	o := jobs.Options{Validator: f.Validator(set), MaxFailures: f.MaxFailures, MaxDeaths: f.MaxDeaths, Classify: causeFor}
 	return w, o, nil
