@@ -18,6 +18,7 @@ import (
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
+	"veil/worker/metrics"
 	"veil/worker/policy"
 	"veil/worker/room"
 	"veil/worker/store"
@@ -61,7 +62,7 @@ func testWorker(spec []string) int {
 		return 2
 	}
 	s.Store = mortal{s.Store}
-	w := &worker{engine: e, config: pipeline.Config{Scratch: spec[3]}, policies: set, room: room.New(spec[3], 0), meters: newMeters(),
+	w := &worker{engine: e, config: pipeline.Config{Scratch: spec[3]}, policies: set, room: room.New(spec[3], 0), meters: metrics.New(),
 		service: s, log: newLog(&app{streams: streams{err: io.Discard}})}
 	if c.daemon(w, nil).run(context.Background(), context.Background()) != nil {
 		return 1

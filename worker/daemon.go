@@ -11,6 +11,7 @@ import (
 	"veil/pipeline"
 	"veil/worker/archive"
 	"veil/worker/jobs"
+	"veil/worker/metrics"
 )
 
 // What one clip takes: the defaults for how many run at once follow from it.
@@ -32,7 +33,7 @@ type daemon struct {
 	collect collecting
 	listen  string
 
-	certs []certificate
+	certs []metrics.Certificate
 	until *emptied // ends the work once the queue is empty; nil: never
 }
 
@@ -48,9 +49,9 @@ func (d *daemon) admit(ctx context.Context) error {
 func (d *daemon) run(soft, hard context.Context) error {
 	soft, stop := context.WithCancel(soft)
 	defer stop()
-	stopHealth, err := d.meters.serve(health{
-		listen: d.listen, unready: func(ctx context.Context) string { return d.unready(soft, ctx) }, certs: d.certs, log: d.log,
-		sources: sources{queue: d.service.Queue, connected: d.service.NC.IsConnected, free: d.room.Free},
+	stopHealth, err := d.meters.Serve(metrics.Health{
+		Listen: d.listen, Unready: func(ctx context.Context) string { return d.unready(soft, ctx) }, Certs: d.certs, Log: d.log,
+		Sources: metrics.Sources{Queue: d.service.Queue, Connected: d.service.NC.IsConnected, Free: d.room.Free},
 	})
 	if err != nil {
 		return err
@@ -87,7 +88,7 @@ func (d *daemon) unready(soft, ctx context.Context) string {
 
 // counted is process with its running count.
 func (d *daemon) counted(ctx context.Context, a *jobs.Attempt) error {
-	defer d.meters.working()()
+	defer d.meters.Working()()
 	if d.until != nil {
 		d.until.begin()
 		defer d.until.end()
@@ -101,7 +102,7 @@ const keepLimit = 20 * time.Second
 // settled counts how an attempt ended and keeps the answer's record in the store.
 func (d *daemon) settled(ctx context.Context, a *jobs.Attempt, fate jobs.Fate, err error) {
 	s := a.State()
-	d.meters.settled(s, fate, err)
+	d.meters.Settled(s, fate, err)
 	if fate == jobs.FateLost || fate == jobs.FateStopping {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"veil/pipeline"
 	"veil/worker/connect"
 	"veil/worker/jobs"
+	"veil/worker/metrics"
 	"veil/worker/policy"
 	"veil/worker/room"
 	"veil/worker/store"
@@ -21,7 +22,7 @@ type worker struct {
 	service  *connect.Service
 	policies policy.Set
 	room     *room.Room
-	meters   *meters
+	meters   *metrics.Meters
 	log      *slog.Logger
 	trust    store.Trust
 	sandbox  string        // what the children are denied, for the log

@@ -33,7 +33,7 @@ func (w *worker) publish(ctx context.Context, a *jobs.Attempt) error {
 		return err
 	}
 	took := time.Since(start)
-	w.meters.stage("publish", took)
+	w.meters.Stage("publish", took)
 	w.log.Info("stage", "job_id", s.ID, "attempt", s.Attempts, "stage", "publish", "duration", took.Round(time.Millisecond).String())
 	return nil
 }

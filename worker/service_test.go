@@ -25,6 +25,7 @@ import (
 	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/jobs/embedded"
+	"veil/worker/metrics"
 	"veil/worker/policy"
 	"veil/worker/room"
 	"veil/worker/store"
@@ -156,7 +157,7 @@ func (s *shop) daemonOf(f workerFlags, change ...func(*daemon)) *daemon {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	w := &worker{engine: s.engine(), config: pipeline.Config{Scratch: s.scratch}, policies: set, room: room.New(s.scratch, 0), meters: newMeters(),
+	w := &worker{engine: s.engine(), config: pipeline.Config{Scratch: s.scratch}, policies: set, room: room.New(s.scratch, 0), meters: metrics.New(),
 		stall: f.Stall, log: slog.New(slog.NewJSONHandler(&locked{w: &s.log, mu: &s.mu}, nil))}
 	w.service = s.connect(jobs.Options{Validator: f.Validator(set), MaxFailures: f.MaxFailures, MaxDeaths: f.MaxDeaths, Classify: causeFor, Log: w.log})
 	s.t.Cleanup(func() { _ = w.service.Close() })

@@ -81,7 +81,7 @@ func (t *task) stage(name string, work func() error) error {
 // stageDone logs and counts a finished stage.
 func (t *task) stageDone(name string, took time.Duration) {
 	t.attempt.Progress(name, 100)
-	t.meters.stage(name, took)
+	t.meters.Stage(name, took)
 	t.log.Info("stage", "job_id", t.job.ID, "attempt", t.state.Attempts, "stage", name, "duration", took.Round(time.Millisecond).String())
 }
 
@@ -225,7 +225,7 @@ func (t *task) redact(ctx context.Context) error {
 		return err
 	}
 	p.end()
-	t.meters.video(t.outcome.Seconds, time.Since(p.begun))
+	t.meters.Video(t.outcome.Seconds, time.Since(p.begun))
 	return nil
 }
 

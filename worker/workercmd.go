@@ -13,6 +13,7 @@ import (
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
+	"veil/worker/metrics"
 	"veil/worker/policy"
 	"veil/worker/room"
 )
@@ -76,7 +77,8 @@ func (c *workerCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	d := c.daemon(w, a)
-	d.certs = []certificate{{"nats-ca", c.NatsCA}, {"nats-client", c.NatsCert}, {"s3-ca", c.S3CA}, {"source-ca", c.SourceCA}}
+	d.certs = []metrics.Certificate{{Name: "nats-ca", Path: c.NatsCA}, {Name: "nats-client", Path: c.NatsCert}, {Name: "s3-ca", Path: c.S3CA},
+		{Name: "source-ca", Path: c.SourceCA}}
 	if c.Once {
 		d.until = &emptied{every: onceEvery}
 	}
@@ -126,7 +128,7 @@ func (f *workerFlags) prepare(ctx context.Context, a *app) (*worker, jobs.Option
 	}
 	config = shareThreads(config, f.slots())
 	w := &worker{engine: a.engine, crashLog: a.CrashLog, config: config, policies: set, room: room.New(config.Scratch, f.Reserve<<20),
-		meters: newMeters(), stall: f.Stall, sandbox: sandbox}
+		meters: metrics.New(), stall: f.Stall, sandbox: sandbox}
 	o := jobs.Options{Validator: f.Validator(set), MaxFailures: f.MaxFailures, MaxDeaths: f.MaxDeaths, Classify: causeFor}
 	return w, o, nil
 }

@@ -1,4 +1,6 @@
-package main
+// Package metrics counts what a worker does and answers for its health: /healthz, /readyz and /metrics, on a registry of its
+// own. No figure and no label tells anything of a job.
+package metrics
 
 import (
 	"context"
@@ -16,8 +18,8 @@ import (
 	"veil/worker/jobs"
 )
 
-// meters are what /metrics tells. Labels are priorities, phases, stages and codes: nothing of any job.
-type meters struct {
+// Meters are what /metrics tells. Labels are priorities, phases, stages and codes: nothing of any job.
+type Meters struct {
 	registry *prometheus.Registry
 	outcomes *prometheus.CounterVec
 	stages   *prometheus.HistogramVec
@@ -36,9 +38,9 @@ type meters struct {
 	connected prometheus.Gauge
 }
 
-// newMeters registers everything on a registry of its own.
-func newMeters() *meters {
-	m := &meters{registry: prometheus.NewRegistry()}
+// New registers everything on a registry of its own.
+func New() *Meters {
+	m := &Meters{registry: prometheus.NewRegistry()}
 	counter := func(name, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Namespace: "veil", Name: name, Help: help})
 		m.registry.MustRegister(c)
@@ -78,18 +80,18 @@ func newMeters() *meters {
 	return m
 }
 
-func (m *meters) stage(name string, took time.Duration) {
+func (m *Meters) Stage(name string, took time.Duration) {
 	m.stages.WithLabelValues(name).Observe(took.Seconds())
 }
 
-// video counts what was redacted against the time it took.
-func (m *meters) video(seconds float64, took time.Duration) {
+// Video counts what was redacted against the time it took.
+func (m *Meters) Video(seconds float64, took time.Duration) {
 	m.seconds.WithLabelValues("video").Add(seconds)
 	m.seconds.WithLabelValues("work").Add(took.Seconds())
 }
 
-// settled counts how an attempt ended.
-func (m *meters) settled(s jobs.State, fate jobs.Fate, err error) {
+// Settled counts how an attempt ended.
+func (m *Meters) Settled(s jobs.State, fate jobs.Fate, err error) {
 	outcome := string(fate)
 	if fate == jobs.FateAnswered {
 		outcome = string(s.Phase)
@@ -103,45 +105,45 @@ func (m *meters) settled(s jobs.State, fate jobs.Fate, err error) {
 	}
 }
 
-// working counts one more job that this worker works on, until the function that it returns is called.
-func (m *meters) working() (end func()) {
+// Working counts one more job that this worker works on, until the function that it returns is called.
+func (m *Meters) Working() (end func()) {
 	m.running.Inc()
 	return m.running.Dec
 }
 
-// sources are what is asked for figures that change by themselves.
-type sources struct {
-	queue     *jobs.Queue
-	connected func() bool
-	free      func() (int64, error) // bytes of scratch space
+// Sources are what is asked for figures that change by themselves.
+type Sources struct {
+	Queue     *jobs.Queue
+	Connected func() bool
+	Free      func() (int64, error) // bytes of scratch space
 }
 
 // gather reads what changes by itself: queue, records, scratch space.
-func (m *meters) gather(ctx context.Context, s sources) error {
+func (m *Meters) gather(ctx context.Context, s Sources) error {
 	m.connected.Set(0)
-	if s.connected() {
+	if s.Connected() {
 		m.connected.Set(1)
 	}
-	if free, err := s.free(); err == nil {
+	if free, err := s.Free(); err == nil {
 		m.free.Set(float64(free))
 	}
-	depth, err := s.queue.Depth(ctx)
+	depth, err := s.Queue.Depth(ctx)
 	if err != nil {
 		return err
 	}
 	for p, n := range depth {
 		m.depth.WithLabelValues(string(p)).Set(float64(n))
 	}
-	return m.records(ctx, s.queue)
+	return m.records(ctx, s.Queue)
 }
 
-// certificate is a file whose certificate this worker shows or trusts.
-type certificate struct{ name, path string }
+// Certificate is a file whose certificate this worker shows or trusts.
+type Certificate struct{ Name, Path string }
 
 // expiries reads when certificates end; a file that cannot be read has no figure.
-func (m *meters) expiries(certs []certificate) {
+func (m *Meters) expiries(certs []Certificate) {
 	for _, c := range certs {
-		b, err := os.ReadFile(c.path)
+		b, err := os.ReadFile(c.Path)
 		if err != nil {
 			continue
 		}
@@ -152,7 +154,7 @@ func (m *meters) expiries(certs []certificate) {
 			}
 		}
 		if !first.IsZero() {
-			m.expiry.WithLabelValues(c.name).Set(float64(first.Unix()))
+			m.expiry.WithLabelValues(c.Name).Set(float64(first.Unix()))
 		}
 	}
 }
@@ -178,7 +180,7 @@ func (o *once) due(every time.Duration) bool {
 }
 
 // records reads the figures that stand in the records of all jobs.
-func (m *meters) records(ctx context.Context, q *jobs.Queue) error {
+func (m *Meters) records(ctx context.Context, q *jobs.Queue) error {
 	now := time.Now()
 	var oldest, heldSince, deadline time.Time
 	held := 0

@@ -1,4 +1,4 @@
-package main
+package metrics
 
 import (
 	"context"
@@ -19,22 +19,22 @@ const (
 	healthAnswerLimit = 5 * time.Second
 )
 
-// health is what a worker answers over HTTP.
-type health struct {
-	listen  string                       // HOST:PORT; empty: nowhere
-	unready func(context.Context) string // one word for why the worker takes no jobs now; empty where it does
-	sources sources
-	certs   []certificate
-	log     *slog.Logger
+// Health is what a worker answers over HTTP.
+type Health struct {
+	Listen  string                       // HOST:PORT; empty: nowhere
+	Unready func(context.Context) string // one word for why the worker takes no jobs now; empty where it does
+	Sources Sources
+	Certs   []Certificate
+	Log     *slog.Logger
 }
 
-// serve answers /healthz (the process lives), /readyz (it takes jobs) and /metrics until the function that it returns is
+// Serve answers /healthz (the process lives), /readyz (it takes jobs) and /metrics until the function that it returns is
 // called.
-func (m *meters) serve(h health) (stop func(), err error) {
-	if h.listen == "" {
+func (m *Meters) Serve(h Health) (stop func(), err error) {
+	if h.Listen == "" {
 		return func() {}, nil
 	}
-	l, err := net.Listen("tcp", h.listen)
+	l, err := net.Listen("tcp", h.Listen)
 	if err != nil {
 		return nil, failure.Usagef("give a free address, as 127.0.0.1:9464", "--listen cannot be used: %s", errors.Unwrap(err))
 	}
@@ -44,7 +44,7 @@ func (m *meters) serve(h health) (stop func(), err error) {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), healthAnswerLimit)
 		defer cancel()
-		if why := h.unready(ctx); why != "" {
+		if why := h.Unready(ctx); why != "" {
 			http.Error(w, why, http.StatusServiceUnavailable)
 			return
 		}
@@ -55,10 +55,10 @@ func (m *meters) serve(h health) (stop func(), err error) {
 		if gathered.due(recordsEvery) {
 			ctx, cancel := context.WithTimeout(r.Context(), healthAnswerLimit)
 			defer cancel()
-			if err := m.gather(ctx, h.sources); err != nil {
-				h.log.Warn("gather metrics", "error", err)
+			if err := m.gather(ctx, h.Sources); err != nil {
+				h.Log.Warn("gather metrics", "error", err)
 			}
-			m.expiries(h.certs)
+			m.expiries(h.Certs)
 		}
 		metrics.ServeHTTP(w, r)
 	})
@@ -67,9 +67,9 @@ func (m *meters) serve(h health) (stop func(), err error) {
 	go func() {
 		defer close(done)
 		if err := server.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			h.log.Error("health", "error", err)
+			h.Log.Error("health", "error", err)
 		}
 	}()
-	h.log.Info("listening", "address", l.Addr().String())
+	h.Log.Info("listening", "address", l.Addr().String())
 	return func() { _ = server.Close(); <-done }, nil
 }
