@@ -1,26 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	_ "embed"
-	"encoding/csv"
-	"errors"
-	"fmt"
-	"html/template"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
-	"time"
 
-	"veil/worker/archive"
+	"veil/worker/casepage"
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/files"
 	"veil/worker/intake"
-	"veil/worker/jobs"
-	"veil/worker/screen"
 )
 
 // caseCmd is `veil case`.
@@ -30,43 +17,6 @@ type caseCmd struct {
 	Out string `short:"o" required:"" placeholder:"FOLDER" help:"Where index.html and cases.csv go. They name the case: restricted."`
 }
 
-//go:embed casepage/case.html
-var casePage string
-
-// casePages makes HTML of a case; everything that somebody wrote is escaped for where it stands.
-var casePages = template.Must(template.New("case").Parse(casePage))
-
-// caseView is what the page shows.
-type caseView struct {
-	Case   string
-	Time   string
-	Counts []phaseCount
-	Rows   []caseRow
-}
-
-type phaseCount struct {
-	Phase jobs.Phase
-	N     int
-}
-
-// caseRow is one clip of the case.
-type caseRow struct {
-	ID        string     `json:"id"`
-	Clip      string     `json:"clip"`
-	Phase     jobs.Phase `json:"phase"`
-	Since     string     `json:"since"`
-	Code      string     `json:"code,omitempty"`
-	Cause     string     `json:"cause,omitempty"`
-	Remedy    string     `json:"remedy,omitempty"`
-	Where     []string   `json:"where,omitempty"`
-	Expected  string     `json:"expected,omitempty"`
-	Submitted string     `json:"submitted"`
-	Deadline  string     `json:"deadline,omitempty"`
-	Late      bool       `json:"late,omitempty"`
-	Requester string     `json:"requester,omitempty"`
-	Purpose   string     `json:"purpose,omitempty"`
-}
-
 // Run writes the page of a case.
 func (c *caseCmd) Run(ctx context.Context, a *app) (err error) {
 	s, err := c.Connect(ctx, intake.Options())
@@ -74,14 +24,14 @@ func (c *caseCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer connect.Closing(s, &err)
-	v, err := gatherCase(ctx, s, c.Case)
+	v, err := casepage.Gather(ctx, s, c.Case)
 	if err != nil {
 		return failure.OfJob("", err)
 	}
 	if err := files.Make(c.Out); err != nil {
 		return err
 	}
-	if err := v.write(c.Out); err != nil {
+	if err := v.Write(c.Out); err != nil {
 		return err
 	}
 	if a.JSON {
@@ -91,153 +41,4 @@ func (c *caseCmd) Run(ctx context.Context, a *app) (err error) {
 		a.printf("%d %s\n", n.N, n.Phase)
 	}
 	return nil
-}
-
-// write puts page and table into a folder, over earlier ones of the same kind but over nothing else.
-func (v caseView) write(dir string) error {
-	var page bytes.Buffer
-	if err := casePages.Execute(&page, v); err != nil {
-		return fmt.Errorf("write case page: %w", err)
-	}
-	table, err := caseTable(v)
-	if err != nil {
-		return err
-	}
-	for _, f := range []struct {
-		name string
-		data []byte
-	}{{"index.html", page.Bytes()}, {"cases.csv", table}} {
-		if err := replaceOwn(filepath.Join(dir, f.name), f.data); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// gatherCase gathers a case.
-func gatherCase(ctx context.Context, s *connect.Service, name string) (caseView, error) {
-	v := caseView{Case: name, Time: time.Now().Local().Format("2006-01-02 15:04 MST")}
-	var all, mine []jobs.State
-	err := s.Queue.States(ctx, func(st jobs.State) bool {
-		if caseOf(st) == name {
-			mine = append(mine, st)
-		}
-		st.Job = nil // thousands of other jobs are only counted
-		all = append(all, st)
-		return true
-	})
-	if err != nil {
-		return v, err
-	}
-	if len(mine) == 0 {
-		return v, failure.Coded(failure.NoJob, "the case has no jobs")
-	}
-	slices.SortFunc(mine, func(a, b jobs.State) int {
-		if d := a.Submitted.Compare(b.Submitted); d != 0 {
-			return d
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
-	sp, err := measureSpeed(ctx, s, all)
-	if err != nil {
-		return v, err
-	}
-	count := map[jobs.Phase]int{}
-	for _, st := range mine {
-		row, err := caseRowOf(st)
-		if err != nil {
-			return v, err
-		}
-		row.Expected = sp.expected(st.Phase, aheadOf(all, st))
-		v.Rows = append(v.Rows, row)
-		count[st.Phase]++
-	}
-	for _, p := range jobs.Phases() {
-		if count[p] > 0 {
-			v.Counts = append(v.Counts, phaseCount{p, count[p]})
-		}
-	}
-	return v, nil
-}
-
-// caseRowOf is one clip in the words of the page.
-func caseRowOf(st jobs.State) (caseRow, error) {
-	j, err := st.Decoded()
-	if err != nil {
-		return caseRow{}, err
-	}
-	r := caseRow{ID: st.ID, Clip: "s3://" + j.Source.Bucket + "/" + j.Source.Key, Phase: st.Phase, Since: st.Updated.Local().Format("2006-01-02 15:04"),
-		Submitted: st.Submitted.Local().Format("2006-01-02 15:04"), Requester: j.Requester, Purpose: j.Purpose}
-	if j.Source.Bucket == connect.IncomingBucket {
-		r.Clip = "handed in as a file, SHA-256 " + j.Source.SHA256
-	}
-	if st.Phase.Final() && st.Phase != jobs.Released {
-		o := failure.OutcomeOf(st)
-		r.Code, r.Cause, r.Remedy = o.Code, o.Cause, strings.ReplaceAll(o.Remedy, " ID", " "+st.ID)
-	}
-	where := archive.Where(st)
-	for _, k := range []string{"release", "restricted"} {
-		if where[k] != "" {
-			r.Where = append(r.Where, where[k])
-		}
-	}
-	if j.Deadline != nil {
-		r.Deadline, r.Late = j.Deadline.Local().Format("2006-01-02 15:04"), screen.ViewOf(st).Late
-	}
-	return r, nil
-}
-
-// caseTable is the CSV. A cell that a spreadsheet would take for a formula begins with an apostrophe.
-func caseTable(v caseView) ([]byte, error) {
-	var b bytes.Buffer
-	w := csv.NewWriter(&b)
-	w.UseCRLF = true
-	rows := [][]string{strings.Fields("case id clip outcome since code cause remedy where expected submitted deadline late requester purpose")}
-	for _, r := range v.Rows {
-		rows = append(rows, []string{v.Case, r.ID, r.Clip, string(r.Phase), r.Since, r.Code, r.Cause, r.Remedy, strings.Join(r.Where, " "),
-			r.Expected, r.Submitted, r.Deadline, fmt.Sprint(r.Late), r.Requester, r.Purpose})
-	}
-	for _, row := range rows {
-		for i := range row {
-			row[i] = noFormula(row[i])
-		}
-		if err := w.Write(row); err != nil {
-			return nil, fmt.Errorf("write table: %w", err)
-		}
-	}
-	w.Flush()
-	return b.Bytes(), w.Error()
-}
-
-// noFormula keeps a spreadsheet from computing a cell: also where the sign comes after spaces, is a wide one, or stands behind
-// a separator that some other program splits at.
-func noFormula(cell string) string {
-	starts := func(s string) bool {
-		s = strings.TrimLeft(s, " \t\r\n\u00a0\"'")
-		return strings.IndexAny(s, "=+-@|%\uff1d\uff0b\uff0d\uff20\u2212") == 0
-	}
-	split := func(r rune) bool { return strings.ContainsRune(";,\t\r\n", r) }
-	parts := strings.FieldsFunc(cell, split)
-	switch {
-	case len(parts) > 1 && slices.ContainsFunc(parts[1:], starts):
-		return "'" + strings.NewReplacer(";", " ", ",", " ", "\t", " ", "\n", " ", "\r", " ").Replace(cell)
-	case starts(cell):
-		return "'" + cell
-	}
-	return cell
-}
-
-// Marks by which a page or a table is known as an earlier one of ours.
-var ownMarks = [][]byte{[]byte(`<meta name="generator" content="veil case">`), []byte("case,id,clip,outcome,")}
-
-// replaceOwn writes a file for its owner's eyes, over an earlier one of this command but over nothing else.
-func replaceOwn(path string, data []byte) error {
-	have, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return failure.Newf(failure.Exists, "choose another folder", "%s cannot be replaced: %s", files.Base(path), files.Plain(err))
-	}
-	if err == nil && !slices.ContainsFunc(ownMarks, func(m []byte) bool { return bytes.Contains(have, m) }) {
-		return failure.Newf(failure.Exists, "choose another folder, or move it away", "%s is there and is something else", files.Base(path))
-	}
-	return files.Write(files.PartName(path), path, data)
 }

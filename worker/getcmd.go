@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"veil/pipeline"
+	"veil/worker/casepage"
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/fetch"
@@ -71,7 +72,7 @@ func (c *getCmd) Run(ctx context.Context, a *app) (err error) {
 func (c *getCmd) states(ctx context.Context, s *connect.Service) (states []jobs.State, rows []gotten, err error) {
 	if c.Case != "" {
 		err := s.Queue.States(ctx, func(st jobs.State) bool {
-			if caseOf(st) == c.Case {
+			if casepage.CaseOf(st) == c.Case {
 				states = append(states, st)
 			}
 			return true

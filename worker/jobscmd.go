@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"veil/worker/casepage"
 	"veil/worker/connect"
 	"veil/worker/intake"
 	"veil/worker/jobs"
@@ -64,16 +65,7 @@ func (c *jobsCmd) keep(s jobs.State) bool {
 	if len(c.Phase) > 0 && !slices.Contains(c.Phase, string(s.Phase)) {
 		return false
 	}
-	return c.Case == "" || caseOf(s) == c.Case
-}
-
-// caseOf is the case that a job belongs to.
-func caseOf(s jobs.State) string {
-	j, err := s.Decoded()
-	if err != nil {
-		return ""
-	}
-	return j.Case
+	return c.Case == "" || casepage.CaseOf(s) == c.Case
 }
 
 // phaseNames lists the phases for the grammar.
