@@ -43,16 +43,16 @@ func (c *analyzeCmd) Run(ctx context.Context, a *app) error {
 	if c.From != nil && c.To != nil && *c.To <= *c.From {
 		return failure.Usagef("give a later --to", "the excerpt ends before it begins")
 	}
-	p := paths{in: c.In, plan: c.Out, sheet: c.People}
-	if err := p.checkPlan(); err != nil {
+	p := files.Paths{In: c.In, Plan: c.Out, Sheet: c.People}
+	if err := p.CheckPlan(); err != nil {
 		return failure.About(c.In, err)
 	}
 	config, err := a.ready()
 	if err != nil {
 		return err
 	}
-	m := screen.NewMeter(c.Progress, a.err, files.Base(p.in))
-	answer, err := a.analyze(ctx, pipeline.AnalyzeRequest{Config: config, In: p.in, Policy: policy, From: c.From.Value(), To: c.To.Value()}, p, m)
+	m := screen.NewMeter(c.Progress, a.err, files.Base(p.In))
+	answer, err := a.analyze(ctx, pipeline.AnalyzeRequest{Config: config, In: p.In, Policy: policy, From: c.From.Value(), To: c.To.Value()}, p, m)
 	m.Close()
 	if err != nil {
 		return failure.About(c.In, err)
@@ -60,36 +60,16 @@ func (c *analyzeCmd) Run(ctx context.Context, a *app) error {
 	if a.JSON {
 		return a.printJSON(answer)
 	}
-	a.printf("%s: %d tracks in %d frames\n  plan        %s\n", text.Printable(files.Base(p.in)), answer.Tracks, answer.Frames, text.Printable(answer.Plan))
+	a.printf("%s: %d tracks in %d frames\n  plan        %s\n", text.Printable(files.Base(p.In)), answer.Tracks, answer.Frames, text.Printable(answer.Plan))
 	if answer.People != "" {
 		a.printf("  people      %s\n", text.Printable(answer.People))
 	}
 	return nil
 }
 
-// checkPlan refuses paths of analyze that cannot work.
-func (p *paths) checkPlan() error {
-	if err := files.CheckInput(&p.in); err != nil {
-		return err
-	}
-	if err := files.CheckOutput("plan", &p.plan, p.in); err != nil {
-		return err
-	}
-	if p.sheet == "" {
-		return nil
-	}
-	if err := files.CheckOutput("people sheet", &p.sheet, p.in); err != nil {
-		return err
-	}
-	if p.sheet == p.plan {
-		return failure.Usagef("name each output apart", "two outputs have the name %s", files.Base(p.plan))
-	}
-	return nil
-}
-
 // analyze runs the first pass in scratch and puts plan and sheet in their places.
-func (a *app) analyze(ctx context.Context, r pipeline.AnalyzeRequest, p paths, m screen.Meter) (analyzed, error) {
-	src, err := pipeline.DigestFile(ctx, p.in, m.Event)
+func (a *app) analyze(ctx context.Context, r pipeline.AnalyzeRequest, p files.Paths, m screen.Meter) (analyzed, error) {
+	src, err := pipeline.DigestFile(ctx, p.In, m.Event)
 	if err != nil {
 		return analyzed{}, err
 	}
@@ -103,20 +83,20 @@ func (a *app) analyze(ctx context.Context, r pipeline.AnalyzeRequest, p paths, m
 	if err != nil {
 		return analyzed{}, err
 	}
-	if again, err := pipeline.DigestFile(ctx, p.in, nil); err != nil || again != src {
+	if again, err := pipeline.DigestFile(ctx, p.In, nil); err != nil || again != src {
 		return analyzed{}, failure.Newf("source_changed", "analyze it again once it is whole", "the clip was changed while it was read")
 	}
 	plan, err := pipeline.DigestFile(ctx, r.PlanOut, nil)
 	if err != nil {
 		return analyzed{}, err
 	}
-	if p.sheet != "" {
-		if err := a.engine.sheets.people(ctx, r.Config, pipeline.SheetRequest{In: p.in, Plan: r.PlanOut, PNG: p.sheet}); err != nil {
+	if p.Sheet != "" {
+		if err := a.engine.sheets.people(ctx, r.Config, pipeline.SheetRequest{In: p.In, Plan: r.PlanOut, PNG: p.Sheet}); err != nil {
 			return analyzed{}, err
 		}
 	}
-	if err := files.Copy(r.PlanOut, p.plan); err != nil {
+	if err := files.Copy(r.PlanOut, p.Plan); err != nil {
 		return analyzed{}, err
 	}
-	return analyzed{Plan: p.plan, SHA256: plan.SHA256, Source: src, Frames: res.Frames, Tracks: res.Tracks, People: p.sheet, Took: res.Seconds}, nil
+	return analyzed{Plan: p.Plan, SHA256: plan.SHA256, Source: src, Frames: res.Frames, Tracks: res.Tracks, People: p.Sheet, Took: res.Seconds}, nil
 }

@@ -120,13 +120,13 @@ func (b *batch) one(ctx context.Context, s clips.Source) row {
 }
 
 // paths are the files of one clip of the batch.
-func (b *batch) paths(s clips.Source) paths {
-	p := paths{in: s.Path, out: filepath.Join(b.out, s.Out)}
+func (b *batch) paths(s clips.Source) files.Paths {
+	p := files.Paths{In: s.Path, Out: filepath.Join(b.out, s.Out)}
 	stem := strings.TrimSuffix(s.Out, ".mp4")
 	for _, f := range []struct {
 		folder, ending string
 		path           *string
-	}{{b.flags.PlanOut, ".plan.json", &p.plan}, {b.flags.Report, ".report.json", &p.report}, {b.flags.ContactSheet, ".sheet.png", &p.sheet}} {
+	}{{b.flags.PlanOut, ".plan.json", &p.Plan}, {b.flags.Report, ".report.json", &p.Report}, {b.flags.ContactSheet, ".sheet.png", &p.Sheet}} {
 		if f.folder != "" {
 			*f.path = filepath.Join(f.folder, stem+f.ending)
 		}
@@ -135,9 +135,9 @@ func (b *batch) paths(s clips.Source) paths {
 }
 
 // finished reports whether an earlier run finished the clip under the same conditions, with its row.
-func (b *batch) finished(ctx context.Context, s clips.Source, p paths, src pipeline.FileDigest) (row, bool, error) {
+func (b *batch) finished(ctx context.Context, s clips.Source, p files.Paths, src pipeline.FileDigest) (row, bool, error) {
 	rec, known := b.ledger.records[s.Out]
-	_, err := os.Lstat(p.out)
+	_, err := os.Lstat(p.Out)
 	there := err == nil
 	if !known {
 		if there {
@@ -151,26 +151,26 @@ func (b *batch) finished(ctx context.Context, s clips.Source, p paths, src pipel
 			return row{}, false, failure.Newf(failure.Exists, "move it, then run the batch again",
 				"%s was rendered after an earlier run held the clip, and the inputs have changed since", s.Out)
 		}
-		return row{Clip: s.Label, Outcome: pipeline.Released, Earlier: true, Cause: "rendered since it was held, left alone", Derivative: p.out}, true, nil
+		return row{Clip: s.Label, Outcome: pipeline.Released, Earlier: true, Cause: "rendered since it was held, left alone", Derivative: p.Out}, true, nil
 	}
-	if rec.State == stateStarted || !unchanged || missing(p.plan, p.report) {
+	if rec.State == stateStarted || !unchanged || missing(p.Plan, p.Report) {
 		return row{}, false, nil
 	}
 	return b.kept(ctx, s, p, rec)
 }
 
 // kept gives the row of a clip that needs nothing, if its derivative is still what was written.
-func (b *batch) kept(ctx context.Context, s clips.Source, p paths, rec record) (row, bool, error) {
-	done := row{Clip: s.Label, Outcome: rec.State, Earlier: true, Cause: "done by an earlier run, nothing changed", Derivative: p.out}
+func (b *batch) kept(ctx context.Context, s clips.Source, p files.Paths, rec record) (row, bool, error) {
+	done := row{Clip: s.Label, Outcome: rec.State, Earlier: true, Cause: "done by an earlier run, nothing changed", Derivative: p.Out}
 	if rec.State == pipeline.Held {
 		done.Cause = fmt.Sprintf("held by an earlier run, nothing changed: %s", findings(rec.Findings))
-		done.Derivative, done.exit = pipeline.HeldName(p.out), pipeline.ExitHeld
+		done.Derivative, done.exit = pipeline.HeldName(p.Out), pipeline.ExitHeld
 	}
 	if rec.Derivative == nil {
 		done.Derivative = ""
 		return done, true, nil
 	}
-	if missing(p.sheet) {
+	if missing(p.Sheet) {
 		return row{}, false, nil
 	}
 	now, there, err := files.Digest(ctx, done.Derivative)
@@ -194,8 +194,8 @@ func missing(files ...string) bool {
 }
 
 // redo removes what an earlier run made of the clip, so that no name promises what is no longer true, and redacts it.
-func (b *batch) redo(ctx context.Context, s clips.Source, p paths, m screen.Meter) row {
-	for _, path := range []string{p.out, p.plan, p.report, p.sheet} {
+func (b *batch) redo(ctx context.Context, s clips.Source, p files.Paths, m screen.Meter) row {
+	for _, path := range []string{p.Out, p.Plan, p.Report, p.Sheet} {
 		if path == "" {
 			continue
 		}
@@ -204,13 +204,13 @@ func (b *batch) redo(ctx context.Context, s clips.Source, p paths, m screen.Mete
 		}
 	}
 	if _, known := b.ledger.records[s.Out]; known {
-		for _, old := range []string{p.out, pipeline.HeldName(p.out), pipeline.HeldPlanName(p.out)} {
+		for _, old := range []string{p.Out, pipeline.HeldName(p.Out), pipeline.HeldPlanName(p.Out)} {
 			if err := os.Remove(old); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return failedRow(s, fmt.Errorf("remove what an earlier run made: %w", files.Plain(err)))
 			}
 		}
 	}
-	if err := p.check(); err != nil {
+	if err := p.Check(); err != nil {
 		return failedRow(s, err)
 	}
 	rec := record{State: stateStarted, Key: s.Key(b.shared[s.Label]), Name: s.Out, Conditions: b.conditions}
@@ -225,8 +225,8 @@ func (b *batch) redo(ctx context.Context, s clips.Source, p paths, m screen.Mete
 }
 
 // forget drops the record of a clip that failed, unless a derivative was left under its name.
-func (b *batch) forget(s clips.Source, p paths) error {
-	if _, err := os.Lstat(p.out); err == nil {
+func (b *batch) forget(s clips.Source, p files.Paths) error {
+	if _, err := os.Lstat(p.Out); err == nil {
 		return nil
 	}
 	return b.ledger.drop(s.Out)

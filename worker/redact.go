@@ -47,7 +47,7 @@ func (c *redactCmd) Run(ctx context.Context, a *app) error {
 		b := batch{app: a, request: r, flags: c.outputFlags, inputs: c.In, out: c.Out}
 		return b.run(ctx)
 	}
-	p := paths{in: c.In[0], out: c.Out, plan: c.PlanOut, report: c.Report, sheet: c.ContactSheet}
+	p := files.Paths{In: c.In[0], Out: c.Out, Plan: c.PlanOut, Report: c.Report, Sheet: c.ContactSheet}
 	return failure.About(c.In[0], a.single(ctx, r, p, c.Progress))
 }
 
@@ -60,8 +60,8 @@ func (c *redactCmd) many() bool {
 }
 
 // single checks the paths, redacts one clip and prints how it ended.
-func (a *app) single(ctx context.Context, r pipeline.Request, p paths, progress string) error {
-	if err := p.check(); err != nil {
+func (a *app) single(ctx context.Context, r pipeline.Request, p files.Paths, progress string) error {
+	if err := p.Check(); err != nil {
 		return err
 	}
 	config, err := a.ready()
@@ -69,7 +69,7 @@ func (a *app) single(ctx context.Context, r pipeline.Request, p paths, progress 
 		return err
 	}
 	r.Config = config
-	m := screen.NewMeter(progress, a.err, files.Base(p.in))
+	m := screen.NewMeter(progress, a.err, files.Base(p.In))
 	out, err := a.clip(ctx, r, p, m)
 	m.Close()
 	if err != nil {
@@ -79,9 +79,9 @@ func (a *app) single(ctx context.Context, r pipeline.Request, p paths, progress 
 }
 
 // clip runs the pipeline for one clip, and draws the contact sheet where one is wanted.
-func (a *app) clip(ctx context.Context, r pipeline.Request, p paths, m screen.Meter) (out pipeline.Outcome, err error) {
-	r.In, r.Out, r.PlanOut, r.ReportOut = p.in, p.out, p.plan, p.report
-	if p.sheet != "" && r.PlanOut == "" {
+func (a *app) clip(ctx context.Context, r pipeline.Request, p files.Paths, m screen.Meter) (out pipeline.Outcome, err error) {
+	r.In, r.Out, r.PlanOut, r.ReportOut = p.In, p.Out, p.Plan, p.Report
+	if p.Sheet != "" && r.PlanOut == "" {
 		s, err := files.OpenScratch(r.Config.Scratch)
 		if err != nil {
 			return out, err
@@ -93,26 +93,26 @@ func (a *app) clip(ctx context.Context, r pipeline.Request, p paths, m screen.Me
 	if err != nil {
 		return out, err
 	}
-	if p.sheet != "" && out.Derivative != "" {
-		if err := a.engine.sheets.contact(ctx, r.Config, pipeline.SheetRequest{In: p.in, Out: out.Derivative, Plan: out.Plan, PNG: p.sheet}); err != nil {
+	if p.Sheet != "" && out.Derivative != "" {
+		if err := a.engine.sheets.contact(ctx, r.Config, pipeline.SheetRequest{In: p.In, Out: out.Derivative, Plan: out.Plan, PNG: p.Sheet}); err != nil {
 			return out, fmt.Errorf("clip is %s, but its contact sheet is missing: %w", out.State, err)
 		}
 	}
-	if p.plan != "" || r.PlanOut == "" {
+	if p.Plan != "" || r.PlanOut == "" {
 		return out, nil
 	}
 	// The plan lies in scratch and goes with it; a held clip's is for a person to decide about.
 	plan := out.Plan
 	out.Plan = ""
 	if out.State == pipeline.Held {
-		out.Plan = pipeline.HeldPlanName(p.out)
+		out.Plan = pipeline.HeldPlanName(p.Out)
 		return out, files.Copy(plan, out.Plan)
 	}
 	return out, nil
 }
 
 // tellOutcome prints how a clip ended; a hold ends with its own exit code.
-func (a *app) tellOutcome(p paths, out pipeline.Outcome) error {
+func (a *app) tellOutcome(p files.Paths, out pipeline.Outcome) error {
 	if a.JSON {
 		if err := a.printJSON(out); err != nil {
 			return err
@@ -127,12 +127,12 @@ func (a *app) tellOutcome(p paths, out pipeline.Outcome) error {
 }
 
 // printOutcome is the outcome for people.
-func (a *app) printOutcome(p paths, out pipeline.Outcome) {
+func (a *app) printOutcome(p files.Paths, out pipeline.Outcome) {
 	r := out.Report
 	line := func(name, format string, args ...any) {
 		a.printf("  %-11s %s\n", name, text.Printable(fmt.Sprintf(format, args...)))
 	}
-	a.printf("%s: %s\n", text.Printable(files.Base(p.in)), out.State)
+	a.printf("%s: %s\n", text.Printable(files.Base(p.In)), out.State)
 	if out.Derivative != "" {
 		line("derivative", "%s", out.Derivative)
 	}

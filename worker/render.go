@@ -30,7 +30,7 @@ func (c *renderCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	p := paths{in: c.In, out: c.Out, plan: c.PlanOut, report: c.Report, sheet: c.ContactSheet}
+	p := files.Paths{In: c.In, Out: c.Out, Plan: c.PlanOut, Report: c.Report, Sheet: c.ContactSheet}
 	plan := c.Plan
 	for _, out := range []string{c.Out, c.PlanOut, c.Report, c.ContactSheet} {
 		if out != "" && files.Same(out, plan) {
