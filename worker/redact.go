@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"text/tabwriter"
 
 	"veil/pipeline"
+	"veil/worker/batch"
 	"veil/worker/failure"
 	"veil/worker/files"
 	"veil/worker/policy"
@@ -44,8 +46,14 @@ func (c *redactCmd) Run(ctx context.Context, a *app) error {
 	}
 	r := pipeline.Request{Policy: policy, From: c.From.Value(), To: c.To.Value(), OnHold: c.OnHold}
 	if c.many() {
-		b := batch{app: a, request: r, flags: c.outputFlags, inputs: c.In, out: c.Out}
-		return b.run(ctx)
+		b := batch.Batch{Request: r, Inputs: c.In, Out: c.Out, Plans: c.PlanOut, Reports: c.Report, Sheets: c.ContactSheet, Ready: a.ready,
+			Clip:  a.clip,
+			Meter: func(label string) screen.Meter { return screen.NewMeter(c.Progress, a.err, label) }}
+		rows, err := b.Run(ctx)
+		if err != nil {
+			return err
+		}
+		return a.tellBatch(rows)
 	}
 	p := files.Paths{In: c.In[0], Out: c.Out, Plan: c.PlanOut, Report: c.Report, Sheet: c.ContactSheet}
 	return failure.About(c.In[0], a.single(ctx, r, p, c.Progress))
@@ -163,4 +171,36 @@ func (a *app) printOutcome(p files.Paths, out pipeline.Outcome) {
 		line("plan", "%s", out.Plan)
 		line("decide", "veil render CLIP --plan PLAN -o OUT with --region or --dismiss, --reason and --by")
 	}
+}
+
+// tellBatch prints the table and ends with the worst exit code.
+func (a *app) tellBatch(rows []batch.Row) error {
+	code := batch.Worst(rows)
+	if a.JSON {
+		if err := a.printJSON(map[string]any{"clips": rows, "exit": code}); err != nil {
+			return err
+		}
+		return ended(code)
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "CLIP\tOUTCOME\tCAUSE")
+	count := map[string]int{}
+	for _, r := range rows {
+		count[r.Outcome]++
+		fmt.Fprintf(w, "%s\t%s\t%s\n", text.Printable(r.Clip), r.Outcome, text.Printable(r.Cause))
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print table: %w", err)
+	}
+	var sums []string
+	for _, o := range []string{pipeline.Released, pipeline.Held, batch.OutcomeFailed, batch.OutcomeSkipped, batch.OutcomeNotStarted} {
+		if count[o] > 0 {
+			sums = append(sums, fmt.Sprintf("%d %s", count[o], o))
+		}
+	}
+	if len(rows) == 0 || code == pipeline.ExitUsage && count[batch.OutcomeFailed] == 0 {
+		return failure.Usagef("name clips, or a folder that holds some", "no clip among the inputs")
+	}
+	a.printf("%s\n", strings.Join(sums, ", "))
+	return ended(code)
 }

@@ -1,4 +1,6 @@
-package main
+// Package batch redacts many clips, one after another, into a folder: it remembers each in a record, does nothing twice, and
+// overwrites nothing that no earlier run made. How one clip is redacted is its caller's business.
+package batch
 
 import (
 	"context"
@@ -15,57 +17,62 @@ import (
 	"veil/worker/screen"
 )
 
-// batch redacts many clips, one after another, into a folder.
-type batch struct {
-	app     *app
-	request pipeline.Request
-	flags   outputFlags
-	inputs  []string
-	out     string
+// Batch redacts many clips, one after another, into a folder.
+type Batch struct {
+	Request pipeline.Request // what is the same for all clips; its Config comes from ready
+	Inputs  []string         // files and folders
+	Out     string           // folder
+	Plans   string           // folders of further outputs, empty where they are not asked for
+	Reports string
+	Sheets  string
+
+	Ready func() (pipeline.Config, error) // called once the folders are there
+	Meter func(label string) screen.Meter // shows how far a clip is
+	Clip  func(context.Context, pipeline.Request, files.Paths, screen.Meter) (pipeline.Outcome, error)
 
 	conditions conditions
 	ledger     *ledger
 	shared     map[string]bool
 }
 
-// run redacts what an earlier run has not finished and ends with a table. A clip that fails does not stop the others.
-func (b *batch) run(ctx context.Context) error {
+// Run redacts what an earlier run has not finished and gives a row for each clip. One that fails does not stop the others.
+func (b *Batch) Run(ctx context.Context) ([]Row, error) {
 	if err := b.prepare(); err != nil {
-		return err
+		return nil, err
 	}
-	config, err := b.app.ready()
+	config, err := b.Ready()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	b.request.Config = config
-	sources, err := clips.Gather(b.inputs, b.out)
+	b.Request.Config = config
+	sources, err := clips.Gather(b.Inputs, b.Out)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if b.conditions, err = conditionsOf(ctx, b.request); err != nil {
-		return err
+	if b.conditions, err = conditionsOf(ctx, b.Request); err != nil {
+		return nil, err
 	}
-	if b.ledger, err = openLedger(b.out); err != nil {
-		return err
+	if b.ledger, err = openLedger(b.Out); err != nil {
+		return nil, err
 	}
 	defer b.ledger.close()
 	b.shared = clips.SharedLabels(sources)
 	if err := clips.Assign(sources, b.ledger.taken()); err != nil {
-		return err
+		return nil, err
 	}
-	rows := make([]row, 0, len(sources))
+	rows := make([]Row, 0, len(sources))
 	for _, s := range sources {
 		rows = append(rows, b.one(ctx, s))
 	}
-	return b.tell(rows)
+	return rows, nil
 }
 
 // prepare makes the output folder, and those that the other outputs go to, below folders that exist.
-func (b *batch) prepare() error {
+func (b *Batch) prepare() error {
 	for _, f := range []struct {
 		what string
 		path *string
-	}{{"output", &b.out}, {"plans", &b.flags.PlanOut}, {"reports", &b.flags.Report}, {"contact sheets", &b.flags.ContactSheet}} {
+	}{{"output", &b.Out}, {"plans", &b.Plans}, {"reports", &b.Reports}, {"contact sheets", &b.Sheets}} {
 		if *f.path == "" {
 			continue
 		}
@@ -94,17 +101,17 @@ func (b *batch) prepare() error {
 }
 
 // one brings one clip to its row.
-func (b *batch) one(ctx context.Context, s clips.Source) row {
+func (b *Batch) one(ctx context.Context, s clips.Source) Row {
 	switch {
 	case s.Skip != "":
-		return row{Clip: s.Label, Outcome: outcomeSkipped, Cause: s.Skip}
+		return Row{Clip: s.Label, Outcome: OutcomeSkipped, Cause: s.Skip}
 	case ctx.Err() != nil:
-		return row{Clip: s.Label, Outcome: outcomeNotStarted, Cause: "interrupted", exit: pipeline.ExitFailed}
+		return Row{Clip: s.Label, Outcome: OutcomeNotStarted, Cause: "interrupted", exit: pipeline.ExitFailed}
 	case s.Err != nil:
 		return failedRow(s, s.Err)
 	}
 	p := b.paths(s)
-	m := screen.NewMeter(b.flags.Progress, b.app.err, s.Label)
+	m := b.Meter(s.Label)
 	defer m.Close()
 	src, err := pipeline.DigestFile(ctx, s.Path, m.Event)
 	if err != nil {
@@ -120,13 +127,13 @@ func (b *batch) one(ctx context.Context, s clips.Source) row {
 }
 
 // paths are the files of one clip of the batch.
-func (b *batch) paths(s clips.Source) files.Paths {
-	p := files.Paths{In: s.Path, Out: filepath.Join(b.out, s.Out)}
+func (b *Batch) paths(s clips.Source) files.Paths {
+	p := files.Paths{In: s.Path, Out: filepath.Join(b.Out, s.Out)}
 	stem := strings.TrimSuffix(s.Out, ".mp4")
 	for _, f := range []struct {
 		folder, ending string
 		path           *string
-	}{{b.flags.PlanOut, ".plan.json", &p.Plan}, {b.flags.Report, ".report.json", &p.Report}, {b.flags.ContactSheet, ".sheet.png", &p.Sheet}} {
+	}{{b.Plans, ".plan.json", &p.Plan}, {b.Reports, ".report.json", &p.Report}, {b.Sheets, ".sheet.png", &p.Sheet}} {
 		if f.folder != "" {
 			*f.path = filepath.Join(f.folder, stem+f.ending)
 		}
@@ -135,33 +142,33 @@ func (b *batch) paths(s clips.Source) files.Paths {
 }
 
 // finished reports whether an earlier run finished the clip under the same conditions, with its row.
-func (b *batch) finished(ctx context.Context, s clips.Source, p files.Paths, src pipeline.FileDigest) (row, bool, error) {
+func (b *Batch) finished(ctx context.Context, s clips.Source, p files.Paths, src pipeline.FileDigest) (Row, bool, error) {
 	rec, known := b.ledger.records[s.Out]
 	_, err := os.Lstat(p.Out)
 	there := err == nil
 	if !known {
 		if there {
-			return row{}, false, failure.Newf(failure.Exists, "move it, or choose another folder", "%s is there and was not made by an earlier run", s.Out)
+			return Row{}, false, failure.Newf(failure.Exists, "move it, or choose another folder", "%s is there and was not made by an earlier run", s.Out)
 		}
-		return row{}, false, nil
+		return Row{}, false, nil
 	}
 	unchanged := rec.Source == src && rec.Conditions.change(b.conditions) == ""
 	if rec.State == pipeline.Held && there {
 		if !unchanged {
-			return row{}, false, failure.Newf(failure.Exists, "move it, then run the batch again",
+			return Row{}, false, failure.Newf(failure.Exists, "move it, then run the batch again",
 				"%s was rendered after an earlier run held the clip, and the inputs have changed since", s.Out)
 		}
-		return row{Clip: s.Label, Outcome: pipeline.Released, Earlier: true, Cause: "rendered since it was held, left alone", Derivative: p.Out}, true, nil
+		return Row{Clip: s.Label, Outcome: pipeline.Released, Earlier: true, Cause: "rendered since it was held, left alone", Derivative: p.Out}, true, nil
 	}
 	if rec.State == stateStarted || !unchanged || missing(p.Plan, p.Report) {
-		return row{}, false, nil
+		return Row{}, false, nil
 	}
 	return b.kept(ctx, s, p, rec)
 }
 
 // kept gives the row of a clip that needs nothing, if its derivative is still what was written.
-func (b *batch) kept(ctx context.Context, s clips.Source, p files.Paths, rec record) (row, bool, error) {
-	done := row{Clip: s.Label, Outcome: rec.State, Earlier: true, Cause: "done by an earlier run, nothing changed", Derivative: p.Out}
+func (b *Batch) kept(ctx context.Context, s clips.Source, p files.Paths, rec record) (Row, bool, error) {
+	done := Row{Clip: s.Label, Outcome: rec.State, Earlier: true, Cause: "done by an earlier run, nothing changed", Derivative: p.Out}
 	if rec.State == pipeline.Held {
 		done.Cause = fmt.Sprintf("held by an earlier run, nothing changed: %s", findings(rec.Findings))
 		done.Derivative, done.exit = pipeline.HeldName(p.Out), pipeline.ExitHeld
@@ -171,11 +178,11 @@ func (b *batch) kept(ctx context.Context, s clips.Source, p files.Paths, rec rec
 		return done, true, nil
 	}
 	if missing(p.Sheet) {
-		return row{}, false, nil
+		return Row{}, false, nil
 	}
 	now, there, err := files.Digest(ctx, done.Derivative)
 	if err != nil || !there || now != *rec.Derivative {
-		return row{}, false, err
+		return Row{}, false, err
 	}
 	return done, true, nil
 }
@@ -194,7 +201,7 @@ func missing(files ...string) bool {
 }
 
 // redo removes what an earlier run made of the clip, so that no name promises what is no longer true, and redacts it.
-func (b *batch) redo(ctx context.Context, s clips.Source, p files.Paths, m screen.Meter) row {
+func (b *Batch) redo(ctx context.Context, s clips.Source, p files.Paths, m screen.Meter) Row {
 	for _, path := range []string{p.Out, p.Plan, p.Report, p.Sheet} {
 		if path == "" {
 			continue
@@ -217,7 +224,7 @@ func (b *batch) redo(ctx context.Context, s clips.Source, p files.Paths, m scree
 	if err := b.ledger.put(rec); err != nil {
 		return failedRow(s, err)
 	}
-	out, err := b.app.clip(ctx, b.request, p, m)
+	out, err := b.Clip(ctx, b.Request, p, m)
 	if err != nil {
 		return failedRow(s, errors.Join(err, b.forget(s, p)))
 	}
@@ -225,7 +232,7 @@ func (b *batch) redo(ctx context.Context, s clips.Source, p files.Paths, m scree
 }
 
 // forget drops the record of a clip that failed, unless a derivative was left under its name.
-func (b *batch) forget(s clips.Source, p files.Paths) error {
+func (b *Batch) forget(s clips.Source, p files.Paths) error {
 	if _, err := os.Lstat(p.Out); err == nil {
 		return nil
 	}
@@ -233,12 +240,12 @@ func (b *batch) forget(s clips.Source, p files.Paths) error {
 }
 
 // settle records how a clip ended.
-func (b *batch) settle(s clips.Source, rec record, out pipeline.Outcome) row {
+func (b *Batch) settle(s clips.Source, rec record, out pipeline.Outcome) Row {
 	rec.State, rec.Source = out.State, out.Report.Source
 	if out.Derivative != "" {
 		rec.Derivative = &out.Report.Derivative
 	}
-	r := row{Clip: s.Label, Outcome: out.State, Derivative: out.Derivative, Plan: out.Plan}
+	r := Row{Clip: s.Label, Outcome: out.State, Derivative: out.Derivative, Plan: out.Plan}
 	if out.State == pipeline.Held {
 		for _, f := range out.Report.Findings {
 			if !f.Dismissed {
