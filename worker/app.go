@@ -38,7 +38,7 @@ type sheets struct {
 func realEngine() engine {
 	confine := &confinement{mode: sandboxPreferred}
 	child := func(crashLog string) isolated {
-		return isolated{log: crashLog, confine: confine, force: &inForce{}}
+		return isolated{runner{log: crashLog, confine: confine, force: &inForce{}}}
 	}
 	return engine{
 		redact:  pipeline.Redact,

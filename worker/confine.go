@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -11,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"veil/pipeline"
 	"veil/worker/failure"
 	"veil/worker/sandbox"
 )
@@ -30,19 +27,12 @@ type sandboxFlags struct {
 	MaxCPUTime  time.Duration `name:"max-cpu-time" group:"settings" default:"240h" placeholder:"TIME" help:"No process of a stage computes for longer."`
 }
 
-// Validate refuses settings that no machine can keep; kong calls it.
-func (g *grammar) Validate() error {
-	if g.MaxFileSize < 0 || g.MaxCPUTime < 0 {
-		return errors.New("limits of the sandbox are 0 or more")
-	}
-	return g.settings.Validate()
-}
-
 // confinement says how children are confined. The zero value is the strict one.
 type confinement struct {
 	mode   string
 	limits sandbox.Limits
 	aims   *sandbox.Tries // what a child tries instead of the usual, also where the sandbox is off
+	open   bool           // leave the parent open to looks: a test shows what hiding is worth
 }
 
 // set takes the settings over. A way that nobody chose is left as it is.
@@ -64,44 +54,12 @@ func (c *confinement) way() string {
 	return c.mode
 }
 
-// sandboxByDefault makes required the way of this command, unless the settings name another. A daemon calls it before
-// checkSandbox.
-func (a *app) sandboxByDefault() {
-	if a.sandbox.Sandbox == "" && a.engine.confine != nil {
-		a.engine.confine.mode = sandboxRequired
-	}
-}
-
 // sandboxReport is what a child found about its sandbox.
 type sandboxReport struct {
 	Mode    string            `json:"mode"`
 	InForce []string          `json:"in_force"`
 	Faults  []string          `json:"faults"` // what required asks for and is not there
 	Tries   map[string]string `json:"tries,omitempty"`
-}
-
-// checkSandbox starts a child that does nothing but try what it must not, and gives what it found. Under required a fault is
-// an error. A daemon calls it before it takes work; each stage is judged again in the same way before it gets its request.
-func (a *app) checkSandbox(ctx context.Context, c pipeline.Config) (sandboxReport, error) {
-	return isolated{log: a.CrashLog, confine: a.engine.confine}.check(ctx, c)
-}
-
-// nothingRequest asks a child for nothing but its report.
-type nothingRequest struct {
-	Config pipeline.Config `json:"config"`
-}
-
-// check runs the child that does nothing.
-func (i isolated) check(ctx context.Context, c pipeline.Config) (sandboxReport, error) {
-	var report sandboxReport
-	i.force = &inForce{}
-	var res struct{}
-	err := i.run(ctx, call{stage: "nothing", request: nothingRequest{Config: c}, result: &res})
-	if i.force.last != nil {
-		report = *i.force.last
-	}
-	report.Mode = i.confine.way()
-	return report, err
 }
 
 // inForce gathers what was in force in all of one clip's stages.
@@ -127,14 +85,24 @@ func (f *inForce) add(r sandboxReport) {
 	f.all = slices.DeleteFunc(f.all, func(s string) bool { return !slices.Contains(r.InForce, s) })
 }
 
-// Sandbox lists what was in force in every stage that ran so far; the pipeline writes it into the report.
-func (i isolated) Sandbox() []string {
-	if i.force == nil {
+// latest gives the report of the last stage, and false where none has come.
+func (f *inForce) latest() (sandboxReport, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.last == nil {
+		return sandboxReport{}, false
+	}
+	return *f.last, true
+}
+
+// list is what was in force in every stage that ran so far; none for nil.
+func (f *inForce) list() []string {
+	if f == nil {
 		return nil
 	}
-	i.force.mu.Lock()
-	defer i.force.mu.Unlock()
-	return slices.Clone(i.force.all)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.all)
 }
 
 // started says how a child was started: what its parent knows and the child does not.

@@ -178,7 +178,7 @@ func (h *machine) engines(ctx context.Context, a *app) {
 		told = told || w.lacking()
 	}
 	config := pipeline.Config{Models: h.Folder, Engine: a.Engine, Threads: a.Threads, Scratch: h.Scratch}
-	res, err := isolated{log: a.CrashLog, confine: a.engine.confine}.engines(ctx, config)
+	res, err := isolated{runner{log: a.CrashLog, confine: a.engine.confine}}.engines(ctx, config)
 	if err != nil {
 		h.lacks("run `make deps` and `make models`", "the networks cannot be loaded: %s", failure.As(err).Detail)
 		return

@@ -2,132 +2,119 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"syscall"
-	"time"
-
+	"path/filepath"
+	"strings"
 	"veil/pipeline"
-	"veil/worker/failure"
+	"veil/pipeline/media"
+	"veil/worker/files"
 )
 
-const (
-	// maxAnswer bounds one line of a child's answer, in bytes.
-	maxAnswer = 16 << 20
-	// stderrKept is how much of either end of a child's stderr is kept for the crash log, in bytes.
-	stderrKept = 8 << 10
-	// runtimeCrash is the exit status with which Go's runtime ends a process that panics or that a library aborts.
-	runtimeCrash = 2
-	// answerWait is how long the answer may take once the child's whole tree is dead.
-	answerWait = 5 * time.Second
-)
-
-// isolated runs each stage in a process of its own, confined: a C++ library that aborts, or a kernel that wants its memory
-// back, ends that process and nothing else, and what takes it over finds no network, no secret and no file but the stage's.
-// The child leads a session, so that its whole tree can be found and ended.
-type isolated struct {
-	log     string       // crash log, empty for none
-	name    string       // the child's own name; empty: this process's
-	confine *confinement // nil: the strict way
-	force   *inForce     // gathers what was in force; may be nil
-}
+// isolated runs each stage of the pipeline in a process tree of its own, which can touch no file but those that rulesFor lists.
+type isolated struct{ runner }
 
 func (i isolated) Analyze(ctx context.Context, r pipeline.AnalyzeRequest, events func(pipeline.Event)) (res pipeline.AnalyzeResult, err error) {
-	return res, i.run(ctx, call{stage: "analyze", request: r, result: &res, events: events})
+	return res, i.call(ctx, "analyze", r, &res, events)
 }
 
 func (i isolated) Render(ctx context.Context, r pipeline.RenderRequest, events func(pipeline.Event)) (res pipeline.RenderResult, err error) {
-	return res, i.run(ctx, call{stage: "render", request: r, result: &res, events: events})
+	return res, i.call(ctx, "render", r, &res, events)
 }
 
 func (i isolated) Verify(ctx context.Context, r pipeline.VerifyRequest, events func(pipeline.Event)) (res pipeline.VerifyResult, err error) {
-	return res, i.run(ctx, call{stage: "verify", request: r, result: &res, events: events})
+	return res, i.call(ctx, "verify", r, &res, events)
 }
 
-// call is one stage to run: request goes to the child, result is filled from its answer.
-type call struct {
-	stage   string
-	request any
-	result  any
-	events  func(pipeline.Event)
-}
-
-// run starts the child, reads its answer, and returns when nothing of its tree is left.
-func (i isolated) run(ctx context.Context, c call) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%s: %w", c.stage, err)
-	}
-	child, err := i.start(ctx, c)
+// call has a child run one stage.
+func (i isolated) call(ctx context.Context, stage string, request, result any, events func(pipeline.Event)) error {
+	list, err := rulesFor(request)
 	if err != nil {
 		return err
 	}
-	answer := make(chan reply, 1)
-	go func() {
-		a := readReply(child.answer, replyTo{events: c.events, report: child.report()})
-		if a.err != nil {
-			child.Kill() // it talks nonsense, or is not confined
-		}
-		answer <- a
-	}()
-	end := child.Wait()
-	left := endSession(child.Pid())
-	_ = child.answer.SetReadDeadline(time.Now().Add(answerWait))
-	a := <-answer
-	child.close()
-	if err := ctx.Err(); err != nil {
-		return errors.Join(fmt.Errorf("%s: %w", c.stage, err), left)
-	}
-	if left != nil {
-		return fmt.Errorf("end %s: %w", c.stage, left)
-	}
-	if a.refused != nil {
-		return a.refused
-	}
-	return i.judge(c, a, end, child.said)
+	return i.run(ctx, call{stage: stage, request: request, rules: list, result: result, events: events})
 }
 
-// judge turns the answer and the way the child ended into the call's result. An answer counts only if the child ended
-// well after it.
-func (i isolated) judge(c call, a reply, end error, said *endsBuffer) error {
-	if a.failure != nil && end == nil {
-		return a.failure
-	}
-	if end == nil && a.err == nil && a.result != nil {
-		if err := json.Unmarshal(a.result, c.result); err == nil {
-			return nil
-		}
-	}
-	i.keep(c.stage, end, said)
-	how := "gave no answer"
-	remedy := "run it again; if that repeats, keep the original and report this with --crash-log"
-	var exit *exec.ExitError
-	if errors.As(end, &exit) {
-		how = fmt.Sprintf("ended with status %d", exit.ExitCode())
-		if exit.ExitCode() == runtimeCrash {
-			how = "crashed"
-		}
-		if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signaled() {
-			how = fmt.Sprintf("was ended by a signal (%s)", s.Signal())
-			if s.Signal() == syscall.SIGKILL {
-				remedy = "free memory, or use fewer --threads, and run it again"
-			}
-		}
-	}
-	return failure.Newf(failure.Crashed, remedy, "the %s process %s", c.stage, how)
+// Sandbox lists what was in force in every stage that ran so far; the pipeline writes it into the report.
+func (i isolated) Sandbox() []string {
+	return i.force.list()
 }
 
-// keep appends what a crashed child wrote to the crash log, if there is one.
-func (i isolated) keep(stage string, end error, said *endsBuffer) {
-	if i.log == "" {
-		return
-	}
-	f, err := os.OpenFile(i.log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+// engines asks a child what the networks run on.
+func (i isolated) engines(ctx context.Context, c pipeline.Config) (res enginesResult, err error) {
+	return res, i.call(ctx, "engines", enginesRequest{Config: c}, &res, nil)
+}
+
+// inspect asks a child what a clip holds.
+func (i isolated) inspect(ctx context.Context, c pipeline.Config, path string) (p *media.Probe, err error) {
+	return p, i.call(ctx, "probe", probeRequest{Config: c, In: path}, &p, nil)
+}
+
+// contact has a child draw the frames before and after.
+func (i isolated) contact(ctx context.Context, c pipeline.Config, r pipeline.SheetRequest) error {
+	return i.draw(ctx, "contact", c, r)
+}
+
+// people has a child draw the people of a plan.
+func (i isolated) people(ctx context.Context, c pipeline.Config, r pipeline.SheetRequest) error {
+	return i.draw(ctx, "people", c, r)
+}
+
+// draw has a child draw a sheet in a folder that it has for itself, and puts it in its place.
+func (i isolated) draw(ctx context.Context, stage string, c pipeline.Config, r pipeline.SheetRequest) error {
+	s, err := files.OpenScratch(c.Scratch)
 	if err != nil {
-		return
+		return err
 	}
-	defer f.Close()
-	fmt.Fprintf(f, "--- %s %s: %v\n%s\n...\n%s\n", time.Now().UTC().Format(time.RFC3339), stage, end, said.first, said.last)
+	defer s.Close()
+	own := s.Path("draw")
+	if err := os.Mkdir(own, 0o700); err != nil {
+		return fmt.Errorf("make folder for a sheet: %w", files.Plain(err))
+	}
+	q := sheetRequest{Config: c, Folder: own, Sheet: r}
+	q.Config.Scratch, q.Sheet.PNG = filepath.Join(own, "scratch"), filepath.Join(own, "sheet.png")
+	var res struct{}
+	if err := i.call(ctx, stage, q, &res, nil); err != nil {
+		return err
+	}
+	return files.Copy(q.Sheet.PNG, r.PNG)
+}
+
+// sandboxByDefault makes required the way of this command, unless the settings name another. A daemon calls it before
+// checkSandbox.
+func (a *app) sandboxByDefault() {
+	if a.sandbox.Sandbox == "" && a.engine.confine != nil {
+		a.engine.confine.mode = sandboxRequired
+	}
+}
+
+// checkSandbox starts a child that does nothing but try what it must not, and gives what it found. Under required a fault is
+// an error. A daemon calls it before it takes work; each stage is judged again in the same way before it gets its request.
+func (a *app) checkSandbox(ctx context.Context, c pipeline.Config) (sandboxReport, error) {
+	return isolated{runner{log: a.CrashLog, confine: a.engine.confine}}.check(ctx, c)
+}
+
+// nothingRequest asks a child for nothing but its report.
+type nothingRequest struct {
+	Config pipeline.Config `json:"config"`
+}
+
+// check runs the child that does nothing.
+func (i isolated) check(ctx context.Context, c pipeline.Config) (sandboxReport, error) {
+	i.force = &inForce{}
+	var res struct{}
+	err := i.call(ctx, "nothing", nothingRequest{Config: c}, &res, nil)
+	report, _ := i.force.latest()
+	report.Mode = i.confine.way()
+	return report, err
+}
+
+// sandboxInForce asks a child what it is denied, for the manifests. Where the sandbox is required and a part of it is missing,
+// the error says which.
+func (a *app) sandboxInForce(ctx context.Context, c pipeline.Config) (string, error) {
+	report, err := a.checkSandbox(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	return report.Mode + ": " + strings.Join(report.InForce, ", "), nil
 }

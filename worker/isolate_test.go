@@ -26,7 +26,7 @@ func clipThat(t *testing.T, says string) string {
 // testStages run in a child that is this binary as fakeveil.
 func testStages(t *testing.T) isolated {
 	t.Helper()
-	return isolated{name: "fakeveil", log: filepath.Join(t.TempDir(), "crash.log"), confine: &confinement{mode: sandboxOff}}
+	return isolated{runner{name: "fakeveil", log: filepath.Join(t.TempDir(), "crash.log"), confine: &confinement{mode: sandboxOff}}}
 }
 
 func request(t *testing.T, clip string) pipeline.AnalyzeRequest {

@@ -38,18 +38,14 @@ type stageChild struct {
 var hide = sync.OnceValue(sandbox.HideParent)
 
 // start starts the child for a call. It gets its orders at once, and its request when its report was admitted.
-func (i isolated) start(ctx context.Context, c call) (_ *stageChild, err error) {
-	list, err := rulesFor(c.request)
-	if err != nil {
-		return nil, err
-	}
-	confined := i.confine.way() != sandboxOff
-	if err := hide(); err != nil && i.confine.way() == sandboxRequired {
+func (r runner) start(ctx context.Context, c call) (_ *stageChild, err error) {
+	confined := r.confine.way() != sandboxOff
+	if err := r.confine.hide(); err != nil && r.confine.way() == sandboxRequired {
 		return nil, failure.Newf(failure.Sandbox, "see `veil doctor`", "%s", err)
 	}
-	s := &stageChild{said: &endsBuffer{limit: stderrKept}, confine: i.confine, force: i.force, admitted: make(chan struct{}),
+	s := &stageChild{said: &endsBuffer{limit: stderrKept}, confine: r.confine, force: r.force, admitted: make(chan struct{}),
 		ended: make(chan struct{}), how: started{hidden: sandbox.Hidden()}}
-	if s.clear, err = layOut(list); err != nil {
+	if s.clear, err = layOut(c.rules); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -57,29 +53,29 @@ func (i isolated) start(ctx context.Context, c call) (_ *stageChild, err error) 
 			s.close()
 		}
 	}()
-	words, err := i.words(c, confined)
+	words, err := r.words(c, confined)
 	if err != nil {
 		return nil, err
 	}
 	if confined {
-		if s.thread, err = sandbox.NewThread(list); err != nil {
+		if s.thread, err = sandbox.NewThread(c.rules); err != nil {
 			return nil, failure.Newf(failure.Sandbox, "see `veil doctor`; --sandbox off works without", "the sandbox cannot be set up: %s", err)
 		}
 		s.how.landlock = s.thread.Landlock
-	} else if i.confine.tries() == nil {
+	} else if r.confine.tries() == nil {
 		close(s.admitted)
 	}
-	if err := i.launch(ctx, s, c, words); err != nil {
+	if err := r.launch(ctx, s, c, words); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
 // words are what a child is told: orders, then the request, a line each.
-func (i isolated) words(c call, confined bool) (words [2][]byte, err error) {
-	orders := sandbox.Orders{Confine: confined, Try: i.confine.tries()}
+func (r runner) words(c call, confined bool) (words [2][]byte, err error) {
+	orders := sandbox.Orders{Confine: confined, Try: r.confine.tries()}
 	if confined {
-		orders.Limits = i.confine.bounds()
+		orders.Limits = r.confine.bounds()
 	}
 	for n, v := range []any{orders, c.request} {
 		b, err := json.Marshal(v)
@@ -92,7 +88,7 @@ func (i isolated) words(c call, confined bool) (words [2][]byte, err error) {
 }
 
 // launch starts the process, in namespaces of its own where that can be, and hands it its words.
-func (i isolated) launch(ctx context.Context, s *stageChild, c call, words [2][]byte) error {
+func (r runner) launch(ctx context.Context, s *stageChild, c call, words [2][]byte) error {
 	exe, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find program: %w", err)
@@ -109,7 +105,7 @@ func (i isolated) launch(ctx context.Context, s *stageChild, c call, words [2][]
 	s.answer = answer
 	command := func() *exec.Cmd {
 		cmd := exec.CommandContext(ctx, exe, "stage", c.stage)
-		if cmd.Args[0] = i.name; i.name == "" {
+		if cmd.Args[0] = r.name; r.name == "" {
 			cmd.Args[0] = os.Args[0]
 		}
 		cmd.Env = childEnv()
@@ -180,6 +176,14 @@ func (s *stageChild) close() {
 		s.thread.Close()
 	}
 	s.clear()
+}
+
+// hide hides the parent, unless it is to stay open.
+func (c *confinement) hide() error {
+	if c != nil && c.open {
+		return nil
+	}
+	return hide()
 }
 
 // bounds are the limits that a child sets itself.

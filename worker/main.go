@@ -50,6 +50,14 @@ type grammar struct {
 	Stage    stageCmd    `cmd:"" hidden:"" help:"Run one stage for a parent process."`
 }
 
+// Validate refuses settings that no machine can keep; kong calls it.
+func (g *grammar) Validate() error {
+	if g.MaxFileSize < 0 || g.MaxCPUTime < 0 {
+		return errors.New("limits of the sandbox are 0 or more")
+	}
+	return g.settings.Validate()
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	// The first signal cancels; after it the default is back, so a second one ends the process at once.

@@ -167,7 +167,7 @@ func fakeEngine() engine {
 			if os.Getenv("FAKE_DIRECT") != "" {
 				return fakeStages{}
 			}
-			return isolated{log: log, confine: &confinement{mode: sandboxOff}}
+			return isolated{runner{log: log, confine: &confinement{mode: sandboxOff}}}
 		},
 		inner: fakeStages{},
 		sheets: sheets{

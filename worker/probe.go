@@ -28,7 +28,7 @@ func (c *probeCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	p, err := isolated{log: a.CrashLog, confine: a.engine.confine}.inspect(ctx, pipeline.Config{Tools: tools, Limits: a.limits()}, path)
+	p, err := isolated{runner{log: a.CrashLog, confine: a.engine.confine}}.inspect(ctx, pipeline.Config{Tools: tools, Limits: a.limits()}, path)
 	if err != nil {
 		return failure.About(c.In, err)
 	}

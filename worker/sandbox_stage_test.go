@@ -57,7 +57,7 @@ func TestStageReachesItsFilesOnly(t *testing.T) {
 		if err := os.WriteFile(clip, []byte(strings.Join([]string{"reach", clip, path("derivative"), path("plan"), path("extra"), path("other")}, " ")+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s := isolated{name: "fakeveil", confine: &confinement{mode: mode}}
+		s := isolated{runner{name: "fakeveil", confine: &confinement{mode: mode}}}
 		res, err := s.Verify(t.Context(), pipeline.VerifyRequest{In: clip, Out: path("derivative"), Plan: path("plan"), ExtraOut: path("extra")}, nil)
 		if err != nil {
 			t.Fatal(mode, err)

@@ -49,11 +49,8 @@ func tryMain() {
 	if err := json.NewDecoder(os.Stdin).Decode(&o); err != nil {
 		panic(err)
 	}
-	if o.Open {
-		hide = func() error { return nil }
-	}
 	o.Aims.Parent = os.Getpid()
-	i := isolated{name: "veil", confine: &confinement{mode: o.Mode, aims: &o.Aims, limits: sandbox.Limits{FileSize: 1 << 30, CPU: 100}}}
+	i := isolated{runner{name: "veil", confine: &confinement{mode: o.Mode, open: o.Open, aims: &o.Aims, limits: sandbox.Limits{FileSize: 1 << 30, CPU: 100}}}}
 	report, err := i.check(context.Background(), pipeline.Config{Scratch: o.Scratch})
 	a := tryAnswer{Report: report}
 	if err != nil {
