@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"veil/pipeline"
+	"veil/worker/child"
 	"veil/worker/failure"
 )
 
@@ -15,7 +16,7 @@ type app struct {
 	*settings
 	streams
 	engine  engine
-	sandbox *sandboxFlags
+	sandbox *child.Flags
 }
 
 // engine is what the commands need of the pipeline; tests put their own in its place.
@@ -25,7 +26,7 @@ type engine struct {
 	inner  pipeline.Stages                       // as a child runs them
 	sheets sheets
 	// confine says how the children of this engine are confined; run sets it from the settings.
-	confine *confinement
+	confine *child.Confinement
 }
 
 // sheets draws the pictures for people.
@@ -36,9 +37,9 @@ type sheets struct {
 
 // realEngine is the pipeline, each stage in a process of its own.
 func realEngine() engine {
-	confine := &confinement{mode: sandboxPreferred}
+	confine := &child.Confinement{Mode: child.Preferred}
 	child := func(crashLog string) isolated {
-		return isolated{runner{log: crashLog, confine: confine, force: &inForce{}}}
+		return isolated{child.Runner{Log: crashLog, Confine: confine, Force: &child.InForce{}}}
 	}
 	return engine{
 		redact:  pipeline.Redact,

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"veil/pipeline"
+	"veil/worker/child"
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
@@ -73,7 +74,7 @@ func testWorker(spec []string) int {
 // testDev is veil dev with stages that obey the clip.
 func testDev(dir string) int {
 	e := engineOf(&shopStages{note: func(string, string) {}})
-	e.confine = &confinement{mode: sandboxOff}
+	e.confine = &child.Confinement{Mode: child.Off}
 	os.Unsetenv(envTestDev) // not for the children
 	return run(context.Background(), []string{"dev", "--dir", dir, "--reserve", "1", "--sandbox", "off"}, streams{os.Stdin, io.Discard, os.Stderr}, e)
 }

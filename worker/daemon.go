@@ -9,12 +9,12 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"veil/pipeline"
 	"veil/worker/archive"
 	"veil/worker/jobs"
 	"veil/worker/metrics"
-
-	"golang.org/x/sys/unix"
 )
 
 // What one clip takes: the defaults for how many run at once follow from it.

@@ -15,6 +15,7 @@ import (
 
 	"veil/pipeline"
 	"veil/pipeline/media"
+	"veil/worker/child"
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/files"
@@ -38,7 +39,7 @@ type machine struct {
 	Folder  string      `json:"models_folder,omitempty"`
 	Scratch string      `json:"scratch"`
 	// Sandbox is what a child found that it is denied.
-	Sandbox *sandboxReport `json:"sandbox,omitempty"`
+	Sandbox *child.Report `json:"sandbox,omitempty"`
 	// Service is where queue and store are, without secrets.
 	Service  *connect.Description `json:"service,omitempty"`
 	Free     uint64               `json:"scratch_free"` // bytes
@@ -178,7 +179,7 @@ func (h *machine) engines(ctx context.Context, a *app) {
 		told = told || w.lacking()
 	}
 	config := pipeline.Config{Models: h.Folder, Engine: a.Engine, Threads: a.Threads, Scratch: h.Scratch}
-	res, err := isolated{runner{log: a.CrashLog, confine: a.engine.confine}}.engines(ctx, config)
+	res, err := isolated{child.Runner{Log: a.CrashLog, Confine: a.engine.confine}}.engines(ctx, config)
 	if err != nil {
 		h.lacks("run `make deps` and `make models`", "the networks cannot be loaded: %s", failure.As(err).Detail)
 		return
@@ -195,7 +196,7 @@ func (h *machine) engines(ctx context.Context, a *app) {
 // sandbox starts a child that tries what it must not be able to do. What fails is missing where the sandbox is required, and
 // advice elsewhere.
 func (h *machine) sandbox(ctx context.Context, a *app) {
-	if a.engine.confine.way() == sandboxOff {
+	if a.engine.confine.Way() == child.Off {
 		h.advise("leave --sandbox out", "the sandbox is turned off")
 		return
 	}

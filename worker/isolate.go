@@ -6,13 +6,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
 	"veil/pipeline"
 	"veil/pipeline/media"
+	"veil/worker/child"
 	"veil/worker/files"
 )
 
 // isolated runs each stage of the pipeline in a process tree of its own, which can touch no file but those that rulesFor lists.
-type isolated struct{ runner }
+type isolated struct{ child.Runner }
 
 func (i isolated) Analyze(ctx context.Context, r pipeline.AnalyzeRequest, events func(pipeline.Event)) (res pipeline.AnalyzeResult, err error) {
 	return res, i.call(ctx, "analyze", r, &res, events)
@@ -32,12 +34,12 @@ func (i isolated) call(ctx context.Context, stage string, request, result any, e
 	if err != nil {
 		return err
 	}
-	return i.run(ctx, call{stage: stage, request: request, rules: list, result: result, events: events})
+	return i.Run(ctx, child.Call{Stage: stage, Request: request, Rules: list, Result: result, Events: events})
 }
 
 // Sandbox lists what was in force in every stage that ran so far; the pipeline writes it into the report.
 func (i isolated) Sandbox() []string {
-	return i.force.list()
+	return i.Force.List()
 }
 
 // engines asks a child what the networks run on.
@@ -84,14 +86,14 @@ func (i isolated) draw(ctx context.Context, stage string, c pipeline.Config, r p
 // checkSandbox.
 func (a *app) sandboxByDefault() {
 	if a.sandbox.Sandbox == "" && a.engine.confine != nil {
-		a.engine.confine.mode = sandboxRequired
+		a.engine.confine.Mode = child.Required
 	}
 }
 
 // checkSandbox starts a child that does nothing but try what it must not, and gives what it found. Under required a fault is
 // an error. A daemon calls it before it takes work; each stage is judged again in the same way before it gets its request.
-func (a *app) checkSandbox(ctx context.Context, c pipeline.Config) (sandboxReport, error) {
-	return isolated{runner{log: a.CrashLog, confine: a.engine.confine}}.check(ctx, c)
+func (a *app) checkSandbox(ctx context.Context, c pipeline.Config) (child.Report, error) {
+	return isolated{child.Runner{Log: a.CrashLog, Confine: a.engine.confine}}.check(ctx, c)
 }
 
 // nothingRequest asks a child for nothing but its report.
@@ -100,12 +102,12 @@ type nothingRequest struct {
 }
 
 // check runs the child that does nothing.
-func (i isolated) check(ctx context.Context, c pipeline.Config) (sandboxReport, error) {
-	i.force = &inForce{}
+func (i isolated) check(ctx context.Context, c pipeline.Config) (child.Report, error) {
+	i.Force = &child.InForce{}
 	var res struct{}
 	err := i.call(ctx, "nothing", nothingRequest{Config: c}, &res, nil)
-	report, _ := i.force.latest()
-	report.Mode = i.confine.way()
+	report, _ := i.Force.Latest()
+	report.Mode = i.Confine.Way()
 	return report, err
 }
 

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"veil/pipeline"
-	"veil/worker/sandbox"
+	"veil/worker/child"
 )
 
 // clipThat writes a fake clip.
@@ -26,7 +26,7 @@ func clipThat(t *testing.T, says string) string {
 // testStages run in a child that is this binary as fakeveil.
 func testStages(t *testing.T) isolated {
 	t.Helper()
-	return isolated{runner{name: "fakeveil", log: filepath.Join(t.TempDir(), "crash.log"), confine: &confinement{mode: sandboxOff}}}
+	return isolated{child.Runner{Name: "fakeveil", Log: filepath.Join(t.TempDir(), "crash.log"), Confine: &child.Confinement{Mode: child.Off}}}
 }
 
 func request(t *testing.T, clip string) pipeline.AnalyzeRequest {
@@ -69,7 +69,7 @@ func TestIsolatedStageFails(t *testing.T) {
 			if strings.Contains(f.Error(), "Secret") {
 				t.Errorf("the child's own words got out: %s", f)
 			}
-			log, _ := os.ReadFile(s.log)
+			log, _ := os.ReadFile(s.Log)
 			if tt.says == "abort" && !strings.Contains(string(log), "Secret") {
 				t.Errorf("crash log holds %.300q", log)
 			}
@@ -94,45 +94,5 @@ func TestCancelEndsTheWholeTree(t *testing.T) {
 	}
 	for _, p := range running("sleep\x00600\x00") {
 		t.Errorf("process %s is left", p)
-	}
-}
-
-func TestReadReplyRefusesNonsense(t *testing.T) {
-	for _, text := range []string{
-		"no JSON\n",
-		`{"result":{}}` + "\n" + `{"event":{"stage":"render"}}` + "\n",
-		`{"failure":{"code":"x","exit":1}}` + "\n" + `{"result":{}}` + "\n",
-		strings.Repeat("x", maxAnswer+1),
-	} {
-		if a := readReply(strings.NewReader(text), replyTo{}); a.err == nil {
-			t.Errorf("%.40q was taken: %+v", text, a)
-		}
-	}
-	heard := replyTo{report: func(sandbox.Report) error { return nil }}
-	for _, text := range []string{`{"result":{}}`, `{"failure":{"code":"x","exit":1}}`, `{"sandbox":{}}` + "\n" + `{"sandbox":{}}`} {
-		if a := readReply(strings.NewReader(text), heard); a.err == nil {
-			t.Errorf("%.40q was taken: %+v", text, a)
-		}
-	}
-	if a := readReply(strings.NewReader(`{"sandbox":{}}`+"\n"+`{"result":{}}`), heard); a.err != nil || a.result == nil {
-		t.Errorf("a report and a result read as %+v", a)
-	}
-	if a := readReply(strings.NewReader(""), replyTo{}); a.err != nil || a.result != nil {
-		t.Errorf("nothing read as %+v", a)
-	}
-	if a := readReply(strings.NewReader(`{"failure":{"code":"x","exit":0}}`), replyTo{}); a.failure == nil || a.failure.Exit != 1 {
-		t.Errorf("a failure that says success read as %+v", a)
-	}
-}
-
-func TestEndsBufferKeepsBothEnds(t *testing.T) {
-	b := endsBuffer{limit: 5}
-	for _, s := range []string{"abc", "defg", "h", "ijklmnop"} {
-		if n, err := b.Write([]byte(s)); n != len(s) || err != nil {
-			t.Fatal(n, err)
-		}
-	}
-	if string(b.first) != "abcde" || string(b.last) != "lmnop" {
-		t.Errorf("kept %q and %q", b.first, b.last)
 	}
 }

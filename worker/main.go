@@ -17,13 +17,14 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"veil/worker/child"
 	"veil/worker/failure"
 )
 
 // grammar is the command line. Every flag can also be given as VEIL_FLAG in the environment.
 type grammar struct {
 	settings
-	sandboxFlags
+	child.Flags
 
 	Redact   redactCmd   `cmd:"" help:"Cover the faces of clips: analyze, decide by policy, render, verify."`
 	Analyze  analyzeCmd  `cmd:"" help:"First pass only: look at a clip and write the plan of what would be covered."`
@@ -82,7 +83,7 @@ func (helpShown) Error() string { return "help" }
 // run parses the arguments, runs one command and gives the exit code.
 func run(ctx context.Context, args []string, s streams, e engine) (code int) {
 	var g grammar
-	a := &app{settings: &g.settings, sandbox: &g.sandboxFlags, streams: s, engine: e}
+	a := &app{settings: &g.settings, sandbox: &g.Flags, streams: s, engine: e}
 	defer func() {
 		// kong prints help and then calls its exit function, which must not return.
 		if r := recover(); r != nil {
@@ -118,7 +119,7 @@ func run(ctx context.Context, args []string, s streams, e engine) (code int) {
 		g.JSON = g.JSON || env || slices.Contains(args, "--json")
 		return a.fail("", failure.Usagef("see `veil --help`", "%s", err))
 	}
-	e.confine.set(g.sandboxFlags)
+	e.confine.Set(g.Flags)
 	err = command.Run()
 	var told status
 	if errors.As(err, &told) {

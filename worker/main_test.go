@@ -19,6 +19,7 @@ import (
 	"veil/pipeline"
 	"veil/pipeline/decide"
 	"veil/pipeline/media"
+	"veil/worker/child"
 	"veil/worker/files"
 )
 
@@ -167,7 +168,7 @@ func fakeEngine() engine {
 			if os.Getenv("FAKE_DIRECT") != "" {
 				return fakeStages{}
 			}
-			return isolated{runner{log: log, confine: &confinement{mode: sandboxOff}}}
+			return isolated{child.Runner{Log: log, Confine: &child.Confinement{Mode: child.Off}}}
 		},
 		inner: fakeStages{},
 		sheets: sheets{

@@ -8,6 +8,7 @@ import (
 
 	"veil/pipeline"
 	"veil/pipeline/media"
+	"veil/worker/child"
 	"veil/worker/failure"
 	"veil/worker/files"
 	"veil/worker/text"
@@ -28,7 +29,7 @@ func (c *probeCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	p, err := isolated{runner{log: a.CrashLog, confine: a.engine.confine}}.inspect(ctx, pipeline.Config{Tools: tools, Limits: a.limits()}, path)
+	p, err := isolated{child.Runner{Log: a.CrashLog, Confine: a.engine.confine}}.inspect(ctx, pipeline.Config{Tools: tools, Limits: a.limits()}, path)
 	if err != nil {
 		return failure.About(c.In, err)
 	}

@@ -5,11 +5,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
 	"veil/pipeline"
 	"veil/pipeline/media"
-	"veil/worker/files"
+	"veil/worker/child"
 	"veil/worker/sandbox"
 )
 
@@ -59,7 +57,7 @@ func rules(c pipeline.Config, own ...[]sandbox.Rule) ([]sandbox.Rule, error) {
 			sandbox.Rule{Path: filepath.Join(filepath.Dir(tool), "..", "lib"), Access: sandbox.Read})
 	}
 	list = append(list, reads(c.Models)...)
-	list = append(list, reads(filepath.SplitList(os.Getenv(libraryPath))...)...)
+	list = append(list, reads(filepath.SplitList(os.Getenv(child.LibraryPath))...)...)
 	for _, o := range own {
 		list = append(list, o...)
 	}
@@ -80,36 +78,4 @@ func ruled(access sandbox.Access, paths []string) []sandbox.Rule {
 		}
 	}
 	return list
-}
-
-// layOut makes the outputs among the rules that are not there yet, empty, so that a stage needs no right to a folder. It gives
-// what takes away those that are still empty afterwards.
-func layOut(list []sandbox.Rule) (clear func(), err error) {
-	var made []string
-	clear = func() {
-		for _, path := range made {
-			if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
-				_ = os.Remove(path)
-			}
-		}
-	}
-	for _, r := range list {
-		if r.Access != sandbox.Write {
-			continue
-		}
-		f, err := os.OpenFile(r.Path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
-		if os.IsExist(err) {
-			continue
-		}
-		if err != nil {
-			clear()
-			return nil, fmt.Errorf("make output of a stage: %w", files.Plain(err))
-		}
-		made = append(made, r.Path)
-		if err := f.Close(); err != nil {
-			clear()
-			return nil, fmt.Errorf("make output of a stage: %w", files.Plain(err))
-		}
-	}
-	return clear, nil
 }

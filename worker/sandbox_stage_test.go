@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"veil/pipeline"
+	"veil/worker/child"
 	"veil/worker/sandbox"
 )
 
@@ -45,7 +46,7 @@ func reachOut(files []string) []pipeline.Check {
 // TestStageReachesItsFilesOnly has a verify stage reach for its inputs, its output and somebody else's file.
 func TestStageReachesItsFilesOnly(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []string{sandboxRequired, sandboxOff} {
+	for _, mode := range []string{child.Required, child.Off} {
 		dir := t.TempDir()
 		path := func(name string) string { return filepath.Join(dir, name) }
 		for _, name := range []string{"derivative", "plan", "extra", "other"} {
@@ -57,14 +58,14 @@ func TestStageReachesItsFilesOnly(t *testing.T) {
 		if err := os.WriteFile(clip, []byte(strings.Join([]string{"reach", clip, path("derivative"), path("plan"), path("extra"), path("other")}, " ")+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s := isolated{runner{name: "fakeveil", confine: &confinement{mode: mode}}}
+		s := isolated{child.Runner{Name: "fakeveil", Confine: &child.Confinement{Mode: mode}}}
 		res, err := s.Verify(t.Context(), pipeline.VerifyRequest{In: clip, Out: path("derivative"), Plan: path("plan"), ExtraOut: path("extra")}, nil)
 		if err != nil {
 			t.Fatal(mode, err)
 		}
 		for _, c := range res.Checks {
 			want := "done"
-			if mode == sandboxRequired {
+			if mode == child.Required {
 				want = "denied"
 				if c.Name == "write extra" || strings.HasPrefix(c.Name, "read ") && c.Name != "read other" {
 					want = "done"

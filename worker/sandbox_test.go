@@ -21,7 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"veil/pipeline"
-	"veil/worker/failure"
+	"veil/worker/child"
 	"veil/worker/sandbox"
 )
 
@@ -38,7 +38,7 @@ type tryOrder struct {
 
 // tryAnswer is what came of it.
 type tryAnswer struct {
-	Report sandboxReport
+	Report child.Report
 	Fault  string
 	Leaks  []string
 }
@@ -50,7 +50,7 @@ func tryMain() {
 		panic(err)
 	}
 	o.Aims.Parent = os.Getpid()
-	i := isolated{runner{name: "veil", confine: &confinement{mode: o.Mode, open: o.Open, aims: &o.Aims, limits: sandbox.Limits{FileSize: 1 << 30, CPU: 100}}}}
+	i := isolated{child.Runner{Name: "veil", Confine: &child.Confinement{Mode: o.Mode, Open: o.Open, Aims: &o.Aims, Limits: sandbox.Limits{FileSize: 1 << 30, CPU: 100}}}}
 	report, err := i.check(context.Background(), pipeline.Config{Scratch: o.Scratch})
 	a := tryAnswer{Report: report}
 	if err != nil {
@@ -223,7 +223,7 @@ func TestSandboxDenies(t *testing.T) {
 	w := newWorld(t)
 	for _, at := range places(t) {
 		t.Run(at.name, func(t *testing.T) {
-			off := w.try(t, at, tryOrder{Mode: sandboxOff, Open: true})
+			off := w.try(t, at, tryOrder{Mode: child.Off, Open: true})
 			for name, came := range off.Report.Tries {
 				// Some kernels are built without these.
 				built := !slices.Contains([]string{sandbox.TryForeign, sandbox.TryModule, sandbox.TryKexec}, name) || !strings.HasSuffix(came, "not implemented")
@@ -233,7 +233,7 @@ func TestSandboxDenies(t *testing.T) {
 					t.Errorf("without the sandbox, %s is %s", name, came)
 				}
 			}
-			in := w.try(t, at, tryOrder{Mode: sandboxRequired})
+			in := w.try(t, at, tryOrder{Mode: child.Required})
 			if in.Fault != "" || len(in.Report.Faults) > 0 {
 				t.Errorf("required: %s, faults %q", in.Fault, in.Report.Faults)
 			}
@@ -253,7 +253,7 @@ func TestSandboxDenies(t *testing.T) {
 	}
 }
 
-// inForce checks what a report of the sandbox lists.
+// child.InForce checks what a report of the sandbox lists.
 func (w *world) inForce(t *testing.T, at spot, list []string) {
 	t.Helper()
 	want := []string{"no_new_privs", "system call filter", "no sockets", fmt.Sprintf("Landlock %d", sandbox.LandlockVersion()), "hidden parent",
@@ -290,46 +290,11 @@ func TestSandboxRequiredRefuses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	at := spot{name: "self", user: uint32(os.Getuid())}
-	a := w.try(t, at, tryOrder{Mode: sandboxRequired, Open: true})
+	a := w.try(t, at, tryOrder{Mode: child.Required, Open: true})
 	if !strings.HasPrefix(a.Fault, "sandbox: ") || !strings.Contains(a.Fault, "the parent is not hidden") {
 		t.Errorf("got %q", a.Fault)
 	}
-	if a := w.try(t, at, tryOrder{Mode: sandboxPreferred, Open: true}); a.Fault != "" || len(a.Report.Faults) == 0 || slices.Contains(a.Report.InForce, "hidden parent") {
+	if a := w.try(t, at, tryOrder{Mode: child.Preferred, Open: true}); a.Fault != "" || len(a.Report.Faults) == 0 || slices.Contains(a.Report.InForce, "hidden parent") {
 		t.Errorf("preferred: %q, %+v", a.Fault, a.Report)
-	}
-}
-
-// TestSandboxFaults takes each part away from a report.
-func TestSandboxFaults(t *testing.T) {
-	whole := func() sandbox.Report {
-		return sandbox.Report{NoNewPrivs: true, Filter: true, NoCore: true, Tries: map[string]string{sandbox.TryTCP: "denied: x"}}
-	}
-	if f := whole().Faults(true); len(f) > 0 {
-		t.Errorf("faults %q", f)
-	}
-	for name, spoil := range map[string]func(*sandbox.Report){
-		"no_new_privs": func(r *sandbox.Report) { r.NoNewPrivs = false },
-		"filter":       func(r *sandbox.Report) { r.Filter = false },
-		"core":         func(r *sandbox.Report) { r.NoCore = false },
-		"tcp socket":   func(r *sandbox.Report) { r.Tries[sandbox.TryTCP] = "possible" },
-		"tried":        func(r *sandbox.Report) { r.Tries = nil },
-		"environment":  func(r *sandbox.Report) { r.Leaks = []string{"VEIL_S3_SECRET"} },
-		"broke":        func(r *sandbox.Report) { r.Fault = "it broke" },
-	} {
-		r := whole()
-		spoil(&r)
-		if f := r.Faults(true); len(f) != 1 || !strings.Contains(f[0], name) {
-			t.Errorf("%s: faults %q", name, f)
-		}
-		err := (&confinement{mode: sandboxRequired}).judge(started{hidden: true}.read(r))
-		if f := pipeline.AsFailure(err); err == nil || f.Code != failure.Sandbox || f.Exit != pipeline.ExitFailed {
-			t.Errorf("%s: judged %v", name, err)
-		}
-		if err := (&confinement{mode: sandboxPreferred}).judge(started{hidden: true}.read(r)); err != nil {
-			t.Errorf("%s: preferred refused: %v", name, err)
-		}
-	}
-	if (*confinement)(nil).way() != sandboxRequired || (&confinement{}).way() != sandboxRequired {
-		t.Error("what nobody chose is not the strict way")
 	}
 }

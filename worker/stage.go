@@ -8,6 +8,7 @@ import (
 	"veil/pipeline"
 	"veil/pipeline/media"
 	"veil/pipeline/vision"
+	"veil/worker/child"
 )
 
 // stageCmd is `veil stage NAME`: the child's side of isolated.
@@ -17,7 +18,7 @@ type stageCmd struct {
 
 // Run runs one stage. Its failure is an answer, not an exit code.
 func (c *stageCmd) Run(ctx context.Context, a *app) error {
-	return serveStage(a.in, a.streams.out, func(request []byte, events func(pipeline.Event)) (any, error) {
+	return child.Serve(a.in, a.streams.out, func(request []byte, events func(pipeline.Event)) (any, error) {
 		return c.dispatch(ctx, a.engine.inner, request, events)
 	})
 }

@@ -1,4 +1,4 @@
-package main
+package child
 
 import (
 	"bufio"
@@ -8,10 +8,11 @@ import (
 	"io"
 	"os"
 	"time"
-	"veil/pipeline"
-	"veil/worker/sandbox"
 
 	"golang.org/x/sys/unix"
+
+	"veil/pipeline"
+	"veil/worker/sandbox"
 )
 
 // maxRequest bounds a request, in bytes: it names files, it does not carry them.
@@ -20,10 +21,10 @@ const maxRequest = 4 << 20
 // eventEvery is the least time between two events that a child sends of one stage.
 const eventEvery = 50 * time.Millisecond
 
-// serveStage is the child's side of a call. It reads two JSON lines from in, its orders and (once it has told what it is
+// Serve is the child's side of a call. It reads two JSON lines from in, its orders and (once it has told what it is
 // denied) its request, and writes JSON lines to what out was when it began: its sandbox, events, then what run answers, one
 // result or one failure. A failure of run is an answer, not an error.
-func serveStage(in io.Reader, out io.Writer, run func(request []byte, events func(pipeline.Event)) (any, error)) error {
+func Serve(in io.Reader, out io.Writer, run func(request []byte, events func(pipeline.Event)) (any, error)) error {
 	out, err := takeStdout(out)
 	if err != nil {
 		return err
@@ -67,7 +68,7 @@ func obey(in *bufio.Reader, s *sender) error {
 	if orders.Try == nil {
 		return fault
 	}
-	report := sandbox.Look(orders.Try, []string{"LC_ALL", libraryPath})
+	report := sandbox.Look(orders.Try, []string{"LC_ALL", LibraryPath})
 	if fault != nil {
 		report.Fault = fault.Error()
 	}

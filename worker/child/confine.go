@@ -1,4 +1,4 @@
-package main
+package child
 
 import (
 	"fmt"
@@ -15,63 +15,63 @@ import (
 
 // Ways to take the sandbox.
 const (
-	sandboxRequired  = "required"  // refuse to work where a part fails
-	sandboxPreferred = "preferred" // use all that there is
-	sandboxOff       = "off"       // a child process, and nothing else
+	Required  = "required"  // refuse to work where a part fails
+	Preferred = "preferred" // use all that there is
+	Off       = "off"       // a child process, and nothing else
 )
 
-// sandboxFlags are the settings of the sandbox.
-type sandboxFlags struct {
+// Flags are the settings of the sandbox.
+type Flags struct {
 	Sandbox     string        `group:"settings" enum:",required,preferred,off" default:"" placeholder:"WAY" help:"Isolation of what parses clips: required (refuse to work where a part of it fails; the worker's default), preferred (use what this machine gives; the default elsewhere) or off."`
 	MaxFileSize int64         `group:"settings" default:"1099511627776" placeholder:"BYTES" help:"No stage writes a larger file; 0 means no limit, here and below."`
 	MaxCPUTime  time.Duration `name:"max-cpu-time" group:"settings" default:"240h" placeholder:"TIME" help:"No process of a stage computes for longer."`
 }
 
-// confinement says how children are confined. The zero value is the strict one.
-type confinement struct {
-	mode   string
-	limits sandbox.Limits
-	aims   *sandbox.Tries // what a child tries instead of the usual, also where the sandbox is off
-	open   bool           // leave the parent open to looks: a test shows what hiding is worth
+// Confinement says how children are confined. The zero value is the strict one.
+type Confinement struct {
+	Mode   string
+	Limits sandbox.Limits
+	Aims   *sandbox.Tries // what a child tries instead of the usual, also where the sandbox is off
+	Open   bool           // leave the parent open to looks: a test shows what hiding is worth
 }
 
-// set takes the settings over. A way that nobody chose is left as it is.
-func (c *confinement) set(f sandboxFlags) {
+// Set takes the settings over. A way that nobody chose is left as it is.
+func (c *Confinement) Set(f Flags) {
 	if c == nil {
 		return
 	}
 	if f.Sandbox != "" {
-		c.mode = f.Sandbox
+		c.Mode = f.Sandbox
 	}
-	c.limits = sandbox.Limits{FileSize: uint64(f.MaxFileSize), CPU: uint64(math.Ceil(f.MaxCPUTime.Seconds()))}
+	c.Limits = sandbox.Limits{FileSize: uint64(f.MaxFileSize), CPU: uint64(math.Ceil(f.MaxCPUTime.Seconds()))}
 }
 
-// way is the mode in force.
-func (c *confinement) way() string {
-	if c == nil || c.mode == "" {
-		return sandboxRequired
+// Way is the mode in force.
+func (c *Confinement) Way() string {
+	if c == nil || c.Mode == "" {
+		return Required
 	}
-	return c.mode
+	return c.Mode
 }
 
-// sandboxReport is what a child found about its sandbox.
-type sandboxReport struct {
+// Report is what a child found about its sandbox.
+type Report struct {
 	Mode    string            `json:"mode"`
 	InForce []string          `json:"in_force"`
 	Faults  []string          `json:"faults"` // what required asks for and is not there
 	Tries   map[string]string `json:"tries,omitempty"`
 }
 
-// inForce gathers what was in force in all of one clip's stages.
-type inForce struct {
+// InForce gathers what was in force in all of one clip's stages.
+type InForce struct {
 	mu   sync.Mutex
-	last *sandboxReport
+	last *Report
 	all  []string
 	any  bool
 }
 
 // add keeps what this stage and all before it had.
-func (f *inForce) add(r sandboxReport) {
+func (f *InForce) add(r Report) {
 	if f == nil {
 		return
 	}
@@ -85,18 +85,18 @@ func (f *inForce) add(r sandboxReport) {
 	f.all = slices.DeleteFunc(f.all, func(s string) bool { return !slices.Contains(r.InForce, s) })
 }
 
-// latest gives the report of the last stage, and false where none has come.
-func (f *inForce) latest() (sandboxReport, bool) {
+// Latest gives the report of the last stage, and false where none has come.
+func (f *InForce) Latest() (Report, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.last == nil {
-		return sandboxReport{}, false
+		return Report{}, false
 	}
 	return *f.last, true
 }
 
-// list is what was in force in every stage that ran so far; none for nil.
-func (f *inForce) list() []string {
+// List is what was in force in every stage that ran so far; none for nil.
+func (f *InForce) List() []string {
 	if f == nil {
 		return nil
 	}
@@ -113,8 +113,8 @@ type started struct {
 }
 
 // read turns what a child found into what is in force and what is not. Only what the tries confirm counts.
-func (s started) read(r sandbox.Report) sandboxReport {
-	out := sandboxReport{InForce: []string{}, Faults: append([]string{}, r.Faults(s.hidden)...), Tries: r.Tries}
+func (s started) read(r sandbox.Report) Report {
+	out := Report{InForce: []string{}, Faults: append([]string{}, r.Faults(s.hidden)...), Tries: r.Tries}
 	add := func(ok bool, format string, args ...any) {
 		if ok {
 			out.InForce = append(out.InForce, fmt.Sprintf(format, args...))
@@ -136,8 +136,8 @@ func (s started) read(r sandbox.Report) sandboxReport {
 }
 
 // judge refuses a child whose sandbox has a fault, where the sandbox is required.
-func (c *confinement) judge(r sandboxReport) error {
-	if c.way() != sandboxRequired || len(r.Faults) == 0 {
+func (c *Confinement) judge(r Report) error {
+	if c.Way() != Required || len(r.Faults) == 0 {
 		return nil
 	}
 	what := r.Faults

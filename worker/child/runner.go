@@ -1,4 +1,7 @@
-package main
+// Package child runs one call in a process tree of its own, confined: it starts the tree, judges what the child is denied before
+// it gets its request, reads its answer, and ends and reaps all of it. The child's side of a call is Serve. What a stage does,
+// and which files it may touch, its caller says.
+package child
 
 import (
 	"context"
@@ -26,29 +29,29 @@ const (
 	answerWait = 5 * time.Second
 )
 
-// runner runs calls, each in a process of its own, confined: a C++ library that aborts, or a kernel that wants its memory
+// Runner runs calls, each in a process of its own, confined: a C++ library that aborts, or a kernel that wants its memory
 // back, ends that process and nothing else, and what takes it over finds no network, no secret and no file but the stage's.
 // The child leads a session, so that its whole tree can be found and ended.
-type runner struct {
-	log     string       // crash log, empty for none
-	name    string       // the child's own name; empty: this process's
-	confine *confinement // nil: the strict way
-	force   *inForce     // gathers what was in force; may be nil
+type Runner struct {
+	Log     string       // crash log, empty for none
+	Name    string       // the child's own name; empty: this process's
+	Confine *Confinement // nil: the strict way
+	Force   *InForce     // gathers what was in force; may be nil
 }
 
-// call is one stage to run: request goes to the child, result is filled from its answer.
-type call struct {
-	stage   string
-	request any
-	rules   []sandbox.Rule // the files that it may touch, and how
-	result  any
-	events  func(pipeline.Event)
+// Call is one stage to run: request goes to the child, result is filled from its answer.
+type Call struct {
+	Stage   string
+	Request any
+	Rules   []sandbox.Rule // the files that it may touch, and how
+	Result  any
+	Events  func(pipeline.Event)
 }
 
-// run starts the child, reads its answer, and returns when nothing of its tree is left.
-func (r runner) run(ctx context.Context, c call) error {
+// Run starts the child, reads its answer, and returns when nothing of its tree is left.
+func (r Runner) Run(ctx context.Context, c Call) error {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%s: %w", c.stage, err)
+		return fmt.Errorf("%s: %w", c.Stage, err)
 	}
 	child, err := r.start(ctx, c)
 	if err != nil {
@@ -56,7 +59,7 @@ func (r runner) run(ctx context.Context, c call) error {
 	}
 	answer := make(chan reply, 1)
 	go func() {
-		a := readReply(child.answer, replyTo{events: c.events, report: child.report()})
+		a := readReply(child.answer, replyTo{events: c.Events, report: child.report()})
 		if a.err != nil {
 			child.Kill() // it talks nonsense, or is not confined
 		}
@@ -68,10 +71,10 @@ func (r runner) run(ctx context.Context, c call) error {
 	a := <-answer
 	child.close()
 	if err := ctx.Err(); err != nil {
-		return errors.Join(fmt.Errorf("%s: %w", c.stage, err), left)
+		return errors.Join(fmt.Errorf("%s: %w", c.Stage, err), left)
 	}
 	if left != nil {
-		return fmt.Errorf("end %s: %w", c.stage, left)
+		return fmt.Errorf("end %s: %w", c.Stage, left)
 	}
 	if a.refused != nil {
 		return a.refused
@@ -81,16 +84,16 @@ func (r runner) run(ctx context.Context, c call) error {
 
 // judge turns the answer and the way the child ended into the call's result. An answer counts only if the child ended
 // well after it.
-func (r runner) judge(c call, a reply, end error, said *endsBuffer) error {
+func (r Runner) judge(c Call, a reply, end error, said *endsBuffer) error {
 	if a.failure != nil && end == nil {
 		return a.failure
 	}
 	if end == nil && a.err == nil && a.result != nil {
-		if err := json.Unmarshal(a.result, c.result); err == nil {
+		if err := json.Unmarshal(a.result, c.Result); err == nil {
 			return nil
 		}
 	}
-	r.keep(c.stage, end, said)
+	r.keep(c.Stage, end, said)
 	how := "gave no answer"
 	remedy := "run it again; if that repeats, keep the original and report this with --crash-log"
 	var exit *exec.ExitError
@@ -106,15 +109,15 @@ func (r runner) judge(c call, a reply, end error, said *endsBuffer) error {
 			}
 		}
 	}
-	return failure.Newf(failure.Crashed, remedy, "the %s process %s", c.stage, how)
+	return failure.Newf(failure.Crashed, remedy, "the %s process %s", c.Stage, how)
 }
 
 // keep appends what a crashed child wrote to the crash log, if there is one.
-func (r runner) keep(stage string, end error, said *endsBuffer) {
-	if r.log == "" {
+func (r Runner) keep(stage string, end error, said *endsBuffer) {
+	if r.Log == "" {
 		return
 	}
-	f, err := os.OpenFile(r.log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(r.Log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return
 	}

@@ -1,4 +1,4 @@
-package main
+package child
 
 import (
 	"context"
@@ -10,13 +10,16 @@ import (
 	"sync"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"veil/pipeline/media"
 	"veil/worker/failure"
+	"veil/worker/files"
 	"veil/worker/sandbox"
 )
 
-// libraryPath is the one setting from outside that a child sees: without it the loader may not find its libraries.
-const libraryPath = "LD_LIBRARY_PATH"
+// LibraryPath is the one setting from outside that a child sees: without it the loader may not find its libraries.
+const LibraryPath = "LD_LIBRARY_PATH"
 
 // stageChild is a started child.
 type stageChild struct {
@@ -25,8 +28,8 @@ type stageChild struct {
 	said   *endsBuffer
 
 	how      started
-	confine  *confinement
-	force    *inForce
+	confine  *Confinement
+	force    *InForce
 	admitted chan struct{} // closed when the child may have its request
 	ended    chan struct{}
 	fed      chan struct{} // closed when all words were written, or nobody hears them
@@ -38,14 +41,14 @@ type stageChild struct {
 var hide = sync.OnceValue(sandbox.HideParent)
 
 // start starts the child for a call. It gets its orders at once, and its request when its report was admitted.
-func (r runner) start(ctx context.Context, c call) (_ *stageChild, err error) {
-	confined := r.confine.way() != sandboxOff
-	if err := r.confine.hide(); err != nil && r.confine.way() == sandboxRequired {
+func (r Runner) start(ctx context.Context, c Call) (_ *stageChild, err error) {
+	confined := r.Confine.Way() != Off
+	if err := r.Confine.hide(); err != nil && r.Confine.Way() == Required {
 		return nil, failure.Newf(failure.Sandbox, "see `veil doctor`", "%s", err)
 	}
-	s := &stageChild{said: &endsBuffer{limit: stderrKept}, confine: r.confine, force: r.force, admitted: make(chan struct{}),
+	s := &stageChild{said: &endsBuffer{limit: stderrKept}, confine: r.Confine, force: r.Force, admitted: make(chan struct{}),
 		ended: make(chan struct{}), how: started{hidden: sandbox.Hidden()}}
-	if s.clear, err = layOut(c.rules); err != nil {
+	if s.clear, err = layOut(c.Rules); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -58,11 +61,11 @@ func (r runner) start(ctx context.Context, c call) (_ *stageChild, err error) {
 		return nil, err
 	}
 	if confined {
-		if s.thread, err = sandbox.NewThread(c.rules); err != nil {
+		if s.thread, err = sandbox.NewThread(c.Rules); err != nil {
 			return nil, failure.Newf(failure.Sandbox, "see `veil doctor`; --sandbox off works without", "the sandbox cannot be set up: %s", err)
 		}
 		s.how.landlock = s.thread.Landlock
-	} else if r.confine.tries() == nil {
+	} else if r.Confine.tries() == nil {
 		close(s.admitted)
 	}
 	if err := r.launch(ctx, s, c, words); err != nil {
@@ -72,15 +75,15 @@ func (r runner) start(ctx context.Context, c call) (_ *stageChild, err error) {
 }
 
 // words are what a child is told: orders, then the request, a line each.
-func (r runner) words(c call, confined bool) (words [2][]byte, err error) {
-	orders := sandbox.Orders{Confine: confined, Try: r.confine.tries()}
+func (r Runner) words(c Call, confined bool) (words [2][]byte, err error) {
+	orders := sandbox.Orders{Confine: confined, Try: r.Confine.tries()}
 	if confined {
-		orders.Limits = r.confine.bounds()
+		orders.Limits = r.Confine.bounds()
 	}
-	for n, v := range []any{orders, c.request} {
+	for n, v := range []any{orders, c.Request} {
 		b, err := json.Marshal(v)
 		if err != nil {
-			return words, fmt.Errorf("encode request for %s: %w", c.stage, err)
+			return words, fmt.Errorf("encode request for %s: %w", c.Stage, err)
 		}
 		words[n] = append(b, '\n')
 	}
@@ -88,7 +91,7 @@ func (r runner) words(c call, confined bool) (words [2][]byte, err error) {
 }
 
 // launch starts the process, in namespaces of its own where that can be, and hands it its words.
-func (r runner) launch(ctx context.Context, s *stageChild, c call, words [2][]byte) error {
+func (r Runner) launch(ctx context.Context, s *stageChild, c Call, words [2][]byte) error {
 	exe, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find program: %w", err)
@@ -104,8 +107,8 @@ func (r runner) launch(ctx context.Context, s *stageChild, c call, words [2][]by
 	}
 	s.answer = answer
 	command := func() *exec.Cmd {
-		cmd := exec.CommandContext(ctx, exe, "stage", c.stage)
-		if cmd.Args[0] = r.name; r.name == "" {
+		cmd := exec.CommandContext(ctx, exe, "stage", c.Stage)
+		if cmd.Args[0] = r.Name; r.Name == "" {
 			cmd.Args[0] = os.Args[0]
 		}
 		cmd.Env = childEnv()
@@ -123,7 +126,7 @@ func (r runner) launch(ctx context.Context, s *stageChild, c call, words [2][]by
 		})
 	}
 	if err := errors.Join(err, spoken.Close()); err != nil {
-		return errors.Join(fmt.Errorf("start %s: %w", c.stage, err), told.Close())
+		return errors.Join(fmt.Errorf("start %s: %w", c.Stage, err), told.Close())
 	}
 	s.fed = make(chan struct{})
 	go s.feed(told, words)
@@ -179,27 +182,27 @@ func (s *stageChild) close() {
 }
 
 // hide hides the parent, unless it is to stay open.
-func (c *confinement) hide() error {
-	if c != nil && c.open {
+func (c *Confinement) hide() error {
+	if c != nil && c.Open {
 		return nil
 	}
 	return hide()
 }
 
 // bounds are the limits that a child sets itself.
-func (c *confinement) bounds() sandbox.Limits {
+func (c *Confinement) bounds() sandbox.Limits {
 	if c == nil {
 		return sandbox.Limits{}
 	}
-	return c.limits
+	return c.Limits
 }
 
 // tries is what a child tries: things that exist, and that it could do if it were not confined. Nil where nothing is denied.
-func (c *confinement) tries() *sandbox.Tries {
-	if c != nil && c.aims != nil {
-		return c.aims
+func (c *Confinement) tries() *sandbox.Tries {
+	if c != nil && c.Aims != nil {
+		return c.Aims
 	}
-	if c.way() == sandboxOff {
+	if c.Way() == Off {
 		return nil
 	}
 	return &sandbox.Tries{Parent: os.Getpid(), Outside: os.TempDir(), Secret: "/etc/passwd"}
@@ -208,8 +211,40 @@ func (c *confinement) tries() *sandbox.Tries {
 // childEnv is what a child sees: nothing but where libraries lie, if that was said.
 func childEnv() []string {
 	env := []string{"LC_ALL=C"}
-	if path, ok := os.LookupEnv(libraryPath); ok {
-		env = append(env, libraryPath+"="+path)
+	if path, ok := os.LookupEnv(LibraryPath); ok {
+		env = append(env, LibraryPath+"="+path)
 	}
 	return env
+}
+
+// layOut makes the outputs among the rules that are not there yet, empty, so that a stage needs no right to a folder. It gives
+// what takes away those that are still empty afterwards.
+func layOut(list []sandbox.Rule) (clear func(), err error) {
+	var made []string
+	clear = func() {
+		for _, path := range made {
+			if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+				_ = os.Remove(path)
+			}
+		}
+	}
+	for _, r := range list {
+		if r.Access != sandbox.Write {
+			continue
+		}
+		f, err := os.OpenFile(r.Path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
+		if os.IsExist(err) {
+			continue
+		}
+		if err != nil {
+			clear()
+			return nil, fmt.Errorf("make output of a stage: %w", files.Plain(err))
+		}
+		made = append(made, r.Path)
+		if err := f.Close(); err != nil {
+			clear()
+			return nil, fmt.Errorf("make output of a stage: %w", files.Plain(err))
+		}
+	}
+	return clear, nil
 }
