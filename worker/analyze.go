@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"veil/pipeline"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 	"veil/worker/policy"
 	"veil/worker/screen"
 	"veil/worker/text"
@@ -43,7 +43,7 @@ func (c *analyzeCmd) Run(ctx context.Context, a *app) error {
 	if c.From != nil && c.To != nil && *c.To <= *c.From {
 		return failure.Usagef("give a later --to", "the excerpt ends before it begins")
 	}
-	p := files.Paths{In: c.In, Plan: c.Out, Sheet: c.People}
+	p := disk.Paths{In: c.In, Plan: c.Out, Sheet: c.People}
 	if err := p.CheckPlan(); err != nil {
 		return failure.About(c.In, err)
 	}
@@ -51,7 +51,7 @@ func (c *analyzeCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	m := screen.NewMeter(c.Progress, a.err, files.Base(p.In))
+	m := screen.NewMeter(c.Progress, a.err, disk.Base(p.In))
 	answer, err := a.analyze(ctx, pipeline.AnalyzeRequest{Config: config, In: p.In, Policy: policy, From: c.From.Value(), To: c.To.Value()}, p, m)
 	m.Close()
 	if err != nil {
@@ -60,7 +60,7 @@ func (c *analyzeCmd) Run(ctx context.Context, a *app) error {
 	if a.JSON {
 		return a.printJSON(answer)
 	}
-	a.printf("%s: %d tracks in %d frames\n  plan        %s\n", text.Printable(files.Base(p.In)), answer.Tracks, answer.Frames, text.Printable(answer.Plan))
+	a.printf("%s: %d tracks in %d frames\n  plan        %s\n", text.Printable(disk.Base(p.In)), answer.Tracks, answer.Frames, text.Printable(answer.Plan))
 	if answer.People != "" {
 		a.printf("  people      %s\n", text.Printable(answer.People))
 	}
@@ -68,12 +68,12 @@ func (c *analyzeCmd) Run(ctx context.Context, a *app) error {
 }
 
 // analyze runs the first pass in scratch and puts plan and sheet in their places.
-func (a *app) analyze(ctx context.Context, r pipeline.AnalyzeRequest, p files.Paths, m screen.Meter) (analyzed, error) {
+func (a *app) analyze(ctx context.Context, r pipeline.AnalyzeRequest, p disk.Paths, m screen.Meter) (analyzed, error) {
 	src, err := pipeline.DigestFile(ctx, p.In, m.Event)
 	if err != nil {
 		return analyzed{}, err
 	}
-	s, err := files.OpenScratch(r.Config.Scratch)
+	s, err := disk.OpenScratch(r.Config.Scratch)
 	if err != nil {
 		return analyzed{}, err
 	}
@@ -95,7 +95,7 @@ func (a *app) analyze(ctx context.Context, r pipeline.AnalyzeRequest, p files.Pa
 			return analyzed{}, err
 		}
 	}
-	if err := files.Copy(r.PlanOut, p.Plan); err != nil {
+	if err := disk.Copy(r.PlanOut, p.Plan); err != nil {
 		return analyzed{}, err
 	}
 	return analyzed{Plan: p.Plan, SHA256: plan.SHA256, Source: src, Frames: res.Frames, Tracks: res.Tracks, People: p.Sheet, Took: res.Seconds}, nil

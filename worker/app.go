@@ -9,6 +9,7 @@ import (
 	"veil/pipeline"
 	"veil/worker/child"
 	"veil/worker/failure"
+	"veil/worker/text"
 )
 
 // app is what every command is handed: settings, streams, and the pipeline.
@@ -78,6 +79,13 @@ func (a *app) printJSON(v any) error {
 // printf writes a line of an answer for people; arguments that come from outside go through printable first.
 func (a *app) printf(format string, args ...any) {
 	fmt.Fprintf(a.out, format, args...)
+}
+
+// liner writes lines of a name and a text.
+func (a *app) liner() func(name, format string, args ...any) {
+	return func(name, format string, args ...any) {
+		a.printf("%-12s %s\n", name, text.Printable(fmt.Sprintf(format, args...)))
+	}
 }
 
 // fail prints err as one line, or as JSON, and gives its exit code.

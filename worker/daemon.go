@@ -5,37 +5,14 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"runtime"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"veil/pipeline"
 	"veil/worker/archive"
 	"veil/worker/jobs"
 	"veil/worker/metrics"
 )
-
-// What one clip takes: the defaults for how many run at once follow from it.
-const (
-	coresPerClip  = 2
-	memoryPerClip = 700 << 20
-)
-
-// defaultSlots is how many clips this machine works on at once.
-func defaultSlots(cores int, memory uint64) int {
-	return max(1, min(cores/coresPerClip, int(memory/memoryPerClip)))
-}
-
-// usableCores is how many cores this process may run on.
-func usableCores() int {
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil || set.Count() == 0 {
-		return runtime.NumCPU()
-	}
-	return min(set.Count(), runtime.NumCPU())
-}
 
 // daemon is a worker with all that serves it: health and metrics, collecting, the record's copies.
 type daemon struct {

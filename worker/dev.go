@@ -14,8 +14,8 @@ import (
 
 	"veil/worker/archive"
 	"veil/worker/connect"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 	"veil/worker/jobs"
 	"veil/worker/jobs/embedded"
 	"veil/worker/store"
@@ -100,15 +100,15 @@ func openDevHouse(dir string) (*devHouse, error) {
 	}
 	for _, d := range []string{"", devNats, devStore, devSources, devScratch} {
 		if err := os.MkdirAll(filepath.Join(abs, d), 0o700); err != nil {
-			return nil, failure.Usagef("name another with --dir", "the folder cannot be made: %s", files.Plain(err))
+			return nil, failure.Usagef("name another with --dir", "the folder cannot be made: %s", disk.Plain(err))
 		}
 	}
-	lock, err := files.Lock(filepath.Join(abs, "lock"), syscall.LOCK_EX|syscall.LOCK_NB)
+	lock, err := disk.Lock(filepath.Join(abs, "lock"), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil, failure.Newf(failure.Busy, "use that one, stop it, or name another folder with --dir", "another veil dev works in %s", dir)
 	}
 	if err != nil {
-		return nil, failure.Usagef("name another with --dir", "the folder cannot be used: %s", files.Plain(err))
+		return nil, failure.Usagef("name another with --dir", "the folder cannot be used: %s", disk.Plain(err))
 	}
 	h := &devHouse{dir: abs, lock: lock, token: rand.Text()}
 	o := embedded.Options{Dir: filepath.Join(abs, devNats), Listen: h.lastPort(), Token: h.token}
@@ -180,7 +180,7 @@ func (h *devHouse) connect(ctx context.Context, o jobs.Options) (*connect.Servic
 
 // announce writes down how to reach this veil dev, for this user's eyes only.
 func (h *devHouse) announce() error {
-	return files.WriteJSON(filepath.Join(h.dir, connect.DevFile), connect.DevAddress{Nats: h.server.URL(), Token: h.token, Store: devStore, Sources: devSources})
+	return disk.WriteJSON(filepath.Join(h.dir, connect.DevFile), connect.DevAddress{Nats: h.server.URL(), Token: h.token, Store: devStore, Sources: devSources})
 }
 
 // close stops the server and gives the folder back. The address stays, so that the next one takes the same port.

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -17,8 +15,10 @@ import (
 	"veil/pipeline/media"
 	"veil/worker/child"
 	"veil/worker/connect"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
+	"veil/worker/intake"
+	"veil/worker/jobs"
 	"veil/worker/text"
 )
 
@@ -151,10 +151,10 @@ func (h *machine) scratch(a *app) {
 	dir, err := a.scratchFolder()
 	if err == nil {
 		h.Scratch = dir
-		err = files.MakeScratch(dir)
+		err = disk.MakeScratch(dir)
 	}
 	if err == nil {
-		err = files.CheckFolder("temporary files", dir)
+		err = disk.CheckFolder("temporary files", dir)
 	}
 	if err != nil {
 		f := failure.As(err)
@@ -216,6 +216,29 @@ func (h *machine) sandbox(ctx context.Context, a *app) {
 	}
 }
 
+// service shows how queue and store are reached, where the settings name any, and tries them.
+func (h *machine) service(ctx context.Context, f connect.Flags) {
+	if f.Nats == "" && f.Dir == "" && f.Store == "" {
+		return
+	}
+	c := connect.Describe(f)
+	h.Service = &c
+	s, err := f.Connect(ctx, jobs.Options{Validator: intake.Validator()})
+	if err != nil {
+		h.unreached(err)
+		return
+	}
+	defer func() { _ = s.Close() }()
+	if _, err := s.CheckStore(ctx); err != nil {
+		h.unreached(err)
+	}
+}
+
+func (h *machine) unreached(err error) {
+	f := failure.As(err)
+	h.lacks(cmp.Or(f.Remedy, "see docs/worker.md"), "%s", f.Detail)
+}
+
 // printHealth is the answer for people.
 func (a *app) printHealth(h *machine) {
 	line := func(name, format string, args ...any) {
@@ -257,24 +280,4 @@ func (a *app) printHealth(h *machine) {
 	if len(h.Problems) == 0 {
 		line("", "ready")
 	}
-}
-
-// memory is what this process may use, in bytes: the machine's, or its control group's limit where that is lower.
-func memory() uint64 {
-	total := uint64(0)
-	if f, err := os.Open("/proc/meminfo"); err == nil {
-		defer f.Close()
-		for in := bufio.NewScanner(f); in.Scan(); {
-			if fields := strings.Fields(in.Text()); len(fields) >= 2 && fields[0] == "MemTotal:" {
-				kib, _ := strconv.ParseUint(fields[1], 10, 64)
-				total = kib << 10
-			}
-		}
-	}
-	if b, err := os.ReadFile("/sys/fs/cgroup/memory.max"); err == nil {
-		if n, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64); err == nil && n < total {
-			total = n
-		}
-	}
-	return total
 }

@@ -10,7 +10,8 @@ import (
 	"veil/pipeline"
 	"veil/pipeline/media"
 	"veil/worker/child"
-	"veil/worker/files"
+	"veil/worker/disk"
+	"veil/worker/sandbox"
 )
 
 // isolated runs each stage of the pipeline in a process tree of its own, which can touch no file but those that rulesFor lists.
@@ -35,6 +36,75 @@ func (i isolated) call(ctx context.Context, stage string, request, result any, e
 		return err
 	}
 	return i.Run(ctx, child.Call{Stage: stage, Request: request, Rules: list, Result: result, Events: events})
+}
+
+// rulesFor lists every file that a stage may touch, and how; what is not here does not exist for it. Outputs are single
+// files: a stage makes none itself, and none of its inputs is among them.
+func rulesFor(request any) ([]sandbox.Rule, error) {
+	switch r := request.(type) {
+	case pipeline.AnalyzeRequest:
+		return rules(r.Config,
+			reads(r.In, r.ExtraIn, r.AnalysisIn),
+			writes(r.PlanOut, r.AnalysisOut))
+	case pipeline.RenderRequest:
+		return rules(r.Config,
+			reads(r.In, r.Plan),
+			writes(r.Out, media.Besides(r.Out), r.Audio))
+	case pipeline.VerifyRequest:
+		return rules(r.Config,
+			reads(r.In, r.Out, r.Plan),
+			writes(r.ExtraOut))
+	case sheetRequest:
+		return rules(r.Config,
+			reads(r.Sheet.In, r.Sheet.Out, r.Sheet.Plan),
+			[]sandbox.Rule{{Path: r.Folder, Access: sandbox.Own}})
+	case probeRequest:
+		return rules(r.Config, reads(r.In))
+	case enginesRequest:
+		return rules(r.Config)
+	case nothingRequest:
+		return rules(r.Config)
+	}
+	return nil, fmt.Errorf("no rules are known for a %T", request)
+}
+
+// rules are what every stage needs, and what one needs besides.
+func rules(c pipeline.Config, own ...[]sandbox.Rule) ([]sandbox.Rule, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find program: %w", err)
+	}
+	list := append(sandbox.System(), sandbox.Rule{Path: program, Access: sandbox.Run})
+	for _, tool := range []string{c.Tools.FFmpeg, c.Tools.FFprobe} {
+		if tool == "" {
+			continue
+		}
+		// A program that does not come from the system may bring its libraries.
+		list = append(list, sandbox.Rule{Path: tool, Access: sandbox.Run},
+			sandbox.Rule{Path: filepath.Join(filepath.Dir(tool), "..", "lib"), Access: sandbox.Read})
+	}
+	list = append(list, reads(c.Models)...)
+	list = append(list, reads(filepath.SplitList(os.Getenv(child.LibraryPath))...)...)
+	for _, o := range own {
+		list = append(list, o...)
+	}
+	return list, nil
+}
+
+// reads allows reading the files or folders that have a name.
+func reads(paths ...string) []sandbox.Rule { return ruled(sandbox.Read, paths) }
+
+// writes allows writing the files that have a name.
+func writes(paths ...string) []sandbox.Rule { return ruled(sandbox.Write, paths) }
+
+func ruled(access sandbox.Access, paths []string) []sandbox.Rule {
+	var list []sandbox.Rule
+	for _, p := range paths {
+		if p != "" {
+			list = append(list, sandbox.Rule{Path: p, Access: access})
+		}
+	}
+	return list
 }
 
 // Sandbox lists what was in force in every stage that ran so far; the pipeline writes it into the report.
@@ -64,14 +134,14 @@ func (i isolated) people(ctx context.Context, c pipeline.Config, r pipeline.Shee
 
 // draw has a child draw a sheet in a folder that it has for itself, and puts it in its place.
 func (i isolated) draw(ctx context.Context, stage string, c pipeline.Config, r pipeline.SheetRequest) error {
-	s, err := files.OpenScratch(c.Scratch)
+	s, err := disk.OpenScratch(c.Scratch)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	own := s.Path("draw")
 	if err := os.Mkdir(own, 0o700); err != nil {
-		return fmt.Errorf("make folder for a sheet: %w", files.Plain(err))
+		return fmt.Errorf("make folder for a sheet: %w", disk.Plain(err))
 	}
 	q := sheetRequest{Config: c, Folder: own, Sheet: r}
 	q.Config.Scratch, q.Sheet.PNG = filepath.Join(own, "scratch"), filepath.Join(own, "sheet.png")
@@ -79,7 +149,7 @@ func (i isolated) draw(ctx context.Context, stage string, c pipeline.Config, r p
 	if err := i.call(ctx, stage, q, &res, nil); err != nil {
 		return err
 	}
-	return files.Copy(q.Sheet.PNG, r.PNG)
+	return disk.Copy(q.Sheet.PNG, r.PNG)
 }
 
 // sandboxByDefault makes required the way of this command, unless the settings name another. A daemon calls it before

@@ -1,8 +1,13 @@
-// Package main is veil, the command line: it redacts faces in video clips.
+// Package main is veil, the command line and the worker.
 //
-// It owns the grammar, the settings, the checks of paths before any work, the child processes that the pipeline's stages
-// run in, and what is printed. It never touches a pixel and never writes a derivative itself: package pipeline does. Its
-// words for a failure are one line or one JSON object, never a stack trace and never another program's output.
+// It owns the grammar (this file, and one file for each command), the life of one job (process.go, top to bottom: task.go,
+// put.go, publish.go, fate.go), what serves it (daemon.go), and which process may touch what (isolate.go, stage.go). The rest
+// has rooms of its own: jobs is the queue, store the object store, connect reaches both, intake hands clips in, fetch brings
+// results out, archive keeps the store in order, watch serves a folder, screen and casepage show, failure words what went
+// wrong; layout_test.go lists them all, and who may use whom.
+//
+// It never touches a pixel and never writes a derivative itself: package pipeline does. Its words for a failure are one line or
+// one JSON object, never a stack trace and never another program's output.
 package main
 
 import (

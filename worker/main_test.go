@@ -20,7 +20,7 @@ import (
 	"veil/pipeline/decide"
 	"veil/pipeline/media"
 	"veil/worker/child"
-	"veil/worker/files"
+	"veil/worker/disk"
 )
 
 // TestMain lets this binary be veil, and fakeveil: veil whose pipeline does what a clip's text says.
@@ -173,10 +173,10 @@ func fakeEngine() engine {
 		inner: fakeStages{},
 		sheets: sheets{
 			contact: func(_ context.Context, _ pipeline.Config, r pipeline.SheetRequest) error {
-				return files.Copy(r.Plan, r.PNG)
+				return disk.Copy(r.Plan, r.PNG)
 			},
 			people: func(_ context.Context, _ pipeline.Config, r pipeline.SheetRequest) error {
-				return files.Copy(r.Plan, r.PNG)
+				return disk.Copy(r.Plan, r.PNG)
 			},
 		},
 	}
@@ -196,7 +196,7 @@ func fakeRedact(ctx context.Context, s pipeline.Stages, r pipeline.Request, even
 	if err != nil {
 		return pipeline.Outcome{}, err
 	}
-	work, err := files.OpenScratch(r.Config.Scratch)
+	work, err := disk.OpenScratch(r.Config.Scratch)
 	if err != nil {
 		return pipeline.Outcome{}, err
 	}
@@ -223,12 +223,12 @@ func fakeRedact(ctx context.Context, s pipeline.Stages, r pipeline.Request, even
 	}
 	out.Report = pipeline.Report{Schema: pipeline.ReportSchema, State: out.State, Source: src, Findings: res.Findings}
 	if out.Plan != "" {
-		if err := files.Copy(work.Path("plan.json"), out.Plan); err != nil {
+		if err := disk.Copy(work.Path("plan.json"), out.Plan); err != nil {
 			return out, err
 		}
 	}
 	if out.Derivative != "" {
-		if err := files.Copy(work.Path("out.mp4"), out.Derivative); err != nil {
+		if err := disk.Copy(work.Path("out.mp4"), out.Derivative); err != nil {
 			return out, err
 		}
 		out.Report.Derivative, err = pipeline.DigestFile(ctx, out.Derivative, nil)

@@ -9,8 +9,8 @@ import (
 	"veil/pipeline"
 	"veil/pipeline/media"
 	"veil/worker/child"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 	"veil/worker/text"
 )
 
@@ -22,7 +22,7 @@ type probeCmd struct {
 // Run shows the clip without decoding it. It refuses what redact would refuse.
 func (c *probeCmd) Run(ctx context.Context, a *app) error {
 	path := c.In
-	if err := files.CheckInput(&path); err != nil {
+	if err := disk.CheckInput(&path); err != nil {
 		return failure.About(c.In, err)
 	}
 	tools, err := a.tools()
@@ -46,7 +46,7 @@ func (a *app) printProbe(path string, p *media.Probe) {
 		a.printf("  %-10s %s\n", name, text.Printable(fmt.Sprintf(format, args...)))
 	}
 	v := p.Video
-	a.printf("%s\n", text.Printable(files.Base(path)))
+	a.printf("%s\n", text.Printable(disk.Base(path)))
 	line("container", "%s, %s, %d streams", p.Container, time.Duration(p.Duration*float64(time.Second)).Round(time.Millisecond), p.Streams)
 	line("video", "stream %d, %s, %dx%d upright, %s", v.Index, v.Codec, v.Width, v.Height, v.Decoded)
 	rate := fmt.Sprintf("%.3f frames a second", v.AvgRate.Float())

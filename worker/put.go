@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
+	"time"
 
 	"veil/pipeline"
 	"veil/worker/archive"
-	"veil/worker/files"
+	"veil/worker/disk"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -63,7 +65,7 @@ func (t *task) putFile(ctx context.Context, name, path, kind string) (store.Obje
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return store.Object{}, fmt.Errorf("read %s: %w", name, files.Plain(err))
+		return store.Object{}, fmt.Errorf("read %s: %w", name, disk.Plain(err))
 	}
 	defer f.Close()
 	o, err := t.service.Store.Put(ctx, t.prefix+name, f, store.PutOptions{Size: d.Bytes, SHA256: d.SHA256, ContentType: kind})
@@ -84,6 +86,34 @@ func pieceOf(name string) string {
 		return name
 	}
 	return archive.PieceDerivative
+}
+
+// manifest gives the canonical bytes of the account of this attempt.
+func (t *task) manifest(derivative store.Object, digests map[string]string) ([]byte, error) {
+	r := t.outcome.Report
+	m := archive.Manifest{
+		Schema: archive.ManifestSchema, Job: t.job.ID, Generation: t.state.Generation, Epoch: t.state.Epoch, Attempt: t.state.Attempts,
+		Outcome:  jobs.Phase(t.outcome.State),
+		Original: archive.Object{SHA256: t.source.SHA256, Bytes: r.Source.Bytes, Version: t.source.Version, ETag: t.source.ETag},
+		Derivative: archive.Derivative{Name: store.DerivativeName(t.job.DerivativeName()), SHA256: derivative.SHA256, Bytes: derivative.Size,
+			Encryption: derivative.Encryption},
+		Policy: r.Policy, Report: digests[archive.PieceReport], Findings: openFindings(r), Encoder: r.Encoder, Sandbox: r.Sandbox, Store: t.trust,
+		Withheld: map[string]string{"plan": digests["plan"], archive.PieceSheet: digests[archive.PieceSheet], archive.PieceJob: digests[archive.PieceJob]},
+		Build: archive.Build{Revision: build().Revision, Go: build().Go, Analyzed: r.Analysis.Build, FFmpeg: r.Analysis.FFmpeg,
+			OpenCV: r.Analysis.OpenCV, DecoderThreads: r.Analysis.DecoderThreads, EncoderThreads: t.config.Tools.EncoderThreads,
+			Threads: t.config.Threads, Cores: runtime.NumCPU(), Networks: r.Analysis.Networks},
+		Started: t.begun, Ended: time.Now().UTC(),
+	}
+	if m.Sandbox == nil {
+		m.Sandbox = []string{}
+	}
+	if m.Findings == nil {
+		m.Findings = []string{}
+	}
+	if len(t.job.Decisions) > 0 {
+		m.Decisions = archive.DigestOf(t.job.Decisions)
+	}
+	return archive.Canonical(m)
 }
 
 // openFindings gives the kinds of what a person has to decide about, each once.

@@ -8,8 +8,8 @@ import (
 
 	"veil/pipeline"
 	"veil/worker/batch"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 	"veil/worker/policy"
 	"veil/worker/screen"
 	"veil/worker/text"
@@ -55,20 +55,20 @@ func (c *redactCmd) Run(ctx context.Context, a *app) error {
 		}
 		return a.tellBatch(rows)
 	}
-	p := files.Paths{In: c.In[0], Out: c.Out, Plan: c.PlanOut, Report: c.Report, Sheet: c.ContactSheet}
+	p := disk.Paths{In: c.In[0], Out: c.Out, Plan: c.PlanOut, Report: c.Report, Sheet: c.ContactSheet}
 	return failure.About(c.In[0], a.single(ctx, r, p, c.Progress))
 }
 
 // many reports whether OUT is a folder: several inputs, a folder among them, or an OUT that is or says so.
 func (c *redactCmd) many() bool {
-	if len(c.In) > 1 || files.IsFolder(c.Out) || strings.HasSuffix(c.Out, "/") {
+	if len(c.In) > 1 || disk.IsFolder(c.Out) || strings.HasSuffix(c.Out, "/") {
 		return true
 	}
-	return files.IsFolder(c.In[0])
+	return disk.IsFolder(c.In[0])
 }
 
 // single checks the paths, redacts one clip and prints how it ended.
-func (a *app) single(ctx context.Context, r pipeline.Request, p files.Paths, progress string) error {
+func (a *app) single(ctx context.Context, r pipeline.Request, p disk.Paths, progress string) error {
 	if err := p.Check(); err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (a *app) single(ctx context.Context, r pipeline.Request, p files.Paths, pro
 		return err
 	}
 	r.Config = config
-	m := screen.NewMeter(progress, a.err, files.Base(p.In))
+	m := screen.NewMeter(progress, a.err, disk.Base(p.In))
 	out, err := a.clip(ctx, r, p, m)
 	m.Close()
 	if err != nil {
@@ -87,10 +87,10 @@ func (a *app) single(ctx context.Context, r pipeline.Request, p files.Paths, pro
 }
 
 // clip runs the pipeline for one clip, and draws the contact sheet where one is wanted.
-func (a *app) clip(ctx context.Context, r pipeline.Request, p files.Paths, m screen.Meter) (out pipeline.Outcome, err error) {
+func (a *app) clip(ctx context.Context, r pipeline.Request, p disk.Paths, m screen.Meter) (out pipeline.Outcome, err error) {
 	r.In, r.Out, r.PlanOut, r.ReportOut = p.In, p.Out, p.Plan, p.Report
 	if p.Sheet != "" && r.PlanOut == "" {
-		s, err := files.OpenScratch(r.Config.Scratch)
+		s, err := disk.OpenScratch(r.Config.Scratch)
 		if err != nil {
 			return out, err
 		}
@@ -114,13 +114,13 @@ func (a *app) clip(ctx context.Context, r pipeline.Request, p files.Paths, m scr
 	out.Plan = ""
 	if out.State == pipeline.Held {
 		out.Plan = pipeline.HeldPlanName(p.Out)
-		return out, files.Copy(plan, out.Plan)
+		return out, disk.Copy(plan, out.Plan)
 	}
 	return out, nil
 }
 
 // tellOutcome prints how a clip ended; a hold ends with its own exit code.
-func (a *app) tellOutcome(p files.Paths, out pipeline.Outcome) error {
+func (a *app) tellOutcome(p disk.Paths, out pipeline.Outcome) error {
 	if a.JSON {
 		if err := a.printJSON(out); err != nil {
 			return err
@@ -135,12 +135,12 @@ func (a *app) tellOutcome(p files.Paths, out pipeline.Outcome) error {
 }
 
 // printOutcome is the outcome for people.
-func (a *app) printOutcome(p files.Paths, out pipeline.Outcome) {
+func (a *app) printOutcome(p disk.Paths, out pipeline.Outcome) {
 	r := out.Report
 	line := func(name, format string, args ...any) {
 		a.printf("  %-11s %s\n", name, text.Printable(fmt.Sprintf(format, args...)))
 	}
-	a.printf("%s: %s\n", text.Printable(files.Base(p.In)), out.State)
+	a.printf("%s: %s\n", text.Printable(disk.Base(p.In)), out.State)
 	if out.Derivative != "" {
 		line("derivative", "%s", out.Derivative)
 	}

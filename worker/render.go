@@ -5,8 +5,8 @@ import (
 	"os"
 
 	"veil/pipeline"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 	"veil/worker/policy"
 )
 
@@ -24,16 +24,16 @@ type renderCmd struct {
 func (c *renderCmd) Run(ctx context.Context, a *app) error {
 	b, err := os.ReadFile(c.Plan)
 	if err != nil {
-		return failure.Usagef("name the file that `veil analyze` wrote", "plan cannot be read: %s", files.Plain(err))
+		return failure.Usagef("name the file that `veil analyze` wrote", "plan cannot be read: %s", disk.Plain(err))
 	}
 	decisions, err := c.Read(b)
 	if err != nil {
 		return err
 	}
-	p := files.Paths{In: c.In, Out: c.Out, Plan: c.PlanOut, Report: c.Report, Sheet: c.ContactSheet}
+	p := disk.Paths{In: c.In, Out: c.Out, Plan: c.PlanOut, Report: c.Report, Sheet: c.ContactSheet}
 	plan := c.Plan
 	for _, out := range []string{c.Out, c.PlanOut, c.Report, c.ContactSheet} {
-		if out != "" && files.Same(out, plan) {
+		if out != "" && disk.Same(out, plan) {
 			return failure.Usagef("choose another name", "an output is the plan itself")
 		}
 	}

@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"time"
 
 	"veil/models"
 	"veil/pipeline"
 	"veil/pipeline/media"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 )
 
 // settings say where things lie and how much may be used. They change no pixel; what is covered and how the derivative
@@ -150,66 +149,11 @@ func (a *app) ready() (pipeline.Config, error) {
 	if err := checkModels(c.Models); err != nil {
 		return c, err
 	}
-	if err := files.MakeScratch(c.Scratch); err != nil {
+	if err := disk.MakeScratch(c.Scratch); err != nil {
 		return c, err
 	}
 	if err := pipeline.Sweep(c.Scratch); err != nil {
 		return c, failure.Newf(failure.Setup, "remove it by hand, or name another folder with --scratch", "what an earlier run left cannot be removed: %s", err)
 	}
 	return c, nil
-}
-
-// revision is set by the linker (-X main.revision=...).
-var revision string
-
-// buildInfo names the program.
-type buildInfo struct {
-	Revision string `json:"revision"`
-	Go       string `json:"go"`
-}
-
-// build gives the revision that the linker stamped, else the one that the Go tool did, else "unknown".
-func build() buildInfo {
-	b := buildInfo{Revision: revision}
-	info, ok := debug.ReadBuildInfo()
-	if ok {
-		b.Go = info.GoVersion
-	}
-	if b.Revision == "" && ok {
-		b.Revision = stamped(info.Settings)
-	}
-	if b.Revision == "" {
-		b.Revision = "unknown"
-	}
-	return b
-}
-
-// stamped is the revision among the Go tool's build settings, "" if there is none.
-func stamped(settings []debug.BuildSetting) string {
-	rev, dirty := "", ""
-	for _, s := range settings {
-		switch {
-		case s.Key == "vcs.revision":
-			rev = s.Value[:min(12, len(s.Value))]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			dirty = "-dirty"
-		}
-	}
-	if rev == "" {
-		return ""
-	}
-	return rev + dirty
-}
-
-// versionCmd is `veil version`.
-type versionCmd struct{}
-
-// Run prints the build.
-func (versionCmd) Run(a *app) error {
-	b := build()
-	if a.JSON {
-		return a.printJSON(b)
-	}
-	a.printf("veil %s (%s)\n", b.Revision, b.Go)
-	return nil
 }

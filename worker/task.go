@@ -11,7 +11,7 @@ import (
 	"veil/pipeline/decide"
 	"veil/pipeline/media"
 	"veil/worker/archive"
-	"veil/worker/files"
+	"veil/worker/disk"
 	"veil/worker/jobs"
 	"veil/worker/room"
 	"veil/worker/store"
@@ -27,7 +27,7 @@ type task struct {
 	policy  decide.Policy
 	begun   time.Time
 
-	scratch *files.Scratch
+	scratch *disk.Scratch
 	share   *room.Share // of the scratch space
 	source  store.Object
 	request pipeline.Request
@@ -54,7 +54,7 @@ func (w *worker) begin(ctx context.Context, a *jobs.Attempt) (*task, error) {
 	if t.record, err = archive.PutBytes(ctx, w.service.Store, t.prefix+store.JobName, b); err != nil {
 		return nil, err
 	}
-	t.scratch, err = files.OpenScratch(w.config.Scratch)
+	t.scratch, err = disk.OpenScratch(w.config.Scratch)
 	if err != nil {
 		return nil, noRoom(err)
 	}
@@ -97,14 +97,14 @@ func (t *task) fetch(ctx context.Context) error {
 		}
 		f, err := os.OpenFile(t.scratch.Path("clip"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if err != nil {
-			return fmt.Errorf("make copy of clip: %w", noRoom(files.Plain(err)))
+			return fmt.Errorf("make copy of clip: %w", noRoom(disk.Plain(err)))
 		}
 		w := &toScratch{to: f, total: t.source.Size, told: func(percent int) { t.attempt.Progress("fetch", percent) }}
 		found := t.source
 		t.source, err = t.service.Source.Fetch(ctx, s.Bucket, s.Key, s.Version, w)
-		err = errors.Join(err, noRoom(files.Plain(f.Close())))
+		err = errors.Join(err, noRoom(disk.Plain(f.Close())))
 		if w.err != nil {
-			return fmt.Errorf("copy clip: %w", noRoom(files.Plain(w.err)))
+			return fmt.Errorf("copy clip: %w", noRoom(disk.Plain(w.err)))
 		}
 		if err != nil {
 			return &sourceError{err}
@@ -181,10 +181,10 @@ func (t *task) fetchPlan(ctx context.Context, name, path string) error {
 	p := t.state.Plan
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("make copy of plan: %w", noRoom(files.Plain(err)))
+		return fmt.Errorf("make copy of plan: %w", noRoom(disk.Plain(err)))
 	}
 	o, err := t.service.Store.Fetch(ctx, store.AttemptPrefix(t.job.ID, p.Generation, p.Epoch)+name, f)
-	if err = errors.Join(err, noRoom(files.Plain(f.Close()))); err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err = errors.Join(err, noRoom(disk.Plain(f.Close()))); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("fetch plan: %w", err)
 	}
 	if err != nil || o.SHA256 != p.SHA256 {

@@ -7,8 +7,8 @@ import (
 
 	"veil/pipeline"
 	"veil/pipeline/decide"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 	"veil/worker/screen"
 	"veil/worker/text"
 )
@@ -24,7 +24,7 @@ type verifyCmd struct {
 // Run checks the derivative: a failed check ends with exit 4, a face outside every mask with exit 3.
 func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	for _, path := range []*string{&c.Out, &c.Original, &c.Plan} {
-		if err := files.CheckInput(path); err != nil {
+		if err := disk.CheckInput(path); err != nil {
 			return failure.About(*path, err)
 		}
 	}
@@ -32,7 +32,7 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	m := screen.NewMeter(c.Progress, a.err, files.Base(c.Out))
+	m := screen.NewMeter(c.Progress, a.err, disk.Base(c.Out))
 	defer m.Close()
 	if err := c.belongs(ctx, m); err != nil {
 		return failure.About(c.Original, err)
@@ -56,7 +56,7 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 func (c *verifyCmd) belongs(ctx context.Context, m screen.Meter) error {
 	b, err := os.ReadFile(c.Plan)
 	if err != nil {
-		return failure.Usagef("check the file's owner and mode", "plan cannot be read: %s", files.Plain(err))
+		return failure.Usagef("check the file's owner and mode", "plan cannot be read: %s", disk.Plain(err))
 	}
 	plan, err := decide.ParsePlan(b)
 	if err != nil {
@@ -91,7 +91,7 @@ func verdict(r pipeline.VerifyResult) int {
 // printChecks is the result for people.
 func (a *app) printChecks(out string, r pipeline.VerifyResult) {
 	words := map[int]string{pipeline.ExitReleased: "passed", pipeline.ExitHeld: "passed, with findings", pipeline.ExitVerify: "failed"}
-	a.printf("%s: %s\n", text.Printable(files.Base(out)), words[verdict(r)])
+	a.printf("%s: %s\n", text.Printable(disk.Base(out)), words[verdict(r)])
 	for _, k := range r.Checks {
 		a.printf("  %-9s %s: %s\n", text.Printable(k.Result), text.Printable(strings.ReplaceAll(k.Name, "_", " ")), text.Printable(k.Text))
 	}

@@ -13,7 +13,7 @@ import (
 	"fmt"
 
 	"veil/worker/connect"
-	"veil/worker/files"
+	"veil/worker/disk"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -78,7 +78,7 @@ func PutBytes(ctx context.Context, s store.Store, key string, b []byte) (string,
 	sum := DigestOf(b)
 	_, err := s.Put(ctx, key, bytes.NewReader(b), store.PutOptions{Size: int64(len(b)), SHA256: sum, ContentType: "application/json"})
 	if err != nil {
-		return "", fmt.Errorf("put %s: %w", files.Base(key), err)
+		return "", fmt.Errorf("put %s: %w", disk.Base(key), err)
 	}
 	return sum, nil
 }

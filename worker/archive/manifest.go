@@ -41,6 +41,7 @@ type Manifest struct {
 	Ended      time.Time         `json:"ended"`
 }
 
+// Object is the original as its store knew it.
 type Object struct {
 	SHA256  string `json:"sha256"`
 	Bytes   int64  `json:"bytes"`
@@ -48,6 +49,7 @@ type Object struct {
 	ETag    string `json:"etag,omitempty"`
 }
 
+// Derivative is what was made.
 type Derivative struct {
 	Name       string `json:"name"`
 	SHA256     string `json:"sha256"` // of the bytes that the store gave back
@@ -55,6 +57,7 @@ type Derivative struct {
 	Encryption string `json:"encryption,omitempty"` // what the store confirms, or "declared"
 }
 
+// Build is what it was made with.
 type Build struct {
 	Revision       string           `json:"revision"`
 	Go             string           `json:"go"`

@@ -11,9 +11,9 @@ import (
 	"strings"
 
 	"veil/pipeline"
-	"veil/worker/clips"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
+	"veil/worker/input"
 	"veil/worker/screen"
 )
 
@@ -28,7 +28,7 @@ type Batch struct {
 
 	Ready func() (pipeline.Config, error) // called once the folders are there
 	Meter func(label string) screen.Meter // shows how far a clip is
-	Clip  func(context.Context, pipeline.Request, files.Paths, screen.Meter) (pipeline.Outcome, error)
+	Clip  func(context.Context, pipeline.Request, disk.Paths, screen.Meter) (pipeline.Outcome, error)
 
 	conditions conditions
 	ledger     *ledger
@@ -45,7 +45,7 @@ func (b *Batch) Run(ctx context.Context) ([]Row, error) {
 		return nil, err
 	}
 	b.Request.Config = config
-	sources, err := clips.Gather(b.Inputs, b.Out)
+	sources, err := input.Gather(b.Inputs, b.Out)
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +56,8 @@ func (b *Batch) Run(ctx context.Context) ([]Row, error) {
 		return nil, err
 	}
 	defer b.ledger.close()
-	b.shared = clips.SharedLabels(sources)
-	if err := clips.Assign(sources, b.ledger.taken()); err != nil {
+	b.shared = input.SharedLabels(sources)
+	if err := input.Assign(sources, b.ledger.taken()); err != nil {
 		return nil, err
 	}
 	rows := make([]Row, 0, len(sources))
@@ -78,22 +78,22 @@ func (b *Batch) prepare() error {
 		}
 		abs, err := filepath.Abs(*f.path)
 		if err != nil {
-			return failure.Usagef("give its whole path", "%s cannot be placed: %s", f.what, files.Plain(err))
+			return failure.Usagef("give its whole path", "%s cannot be placed: %s", f.what, disk.Plain(err))
 		}
 		*f.path = abs
 		info, err := os.Stat(abs)
 		switch {
 		case errors.Is(err, os.ErrNotExist):
-			if err := files.CheckFolder(f.what, filepath.Dir(abs)); err != nil {
+			if err := disk.CheckFolder(f.what, filepath.Dir(abs)); err != nil {
 				return err
 			}
 			if err := os.Mkdir(abs, 0o777); err != nil {
-				return failure.Usagef("choose another place", "the folder of the %s cannot be made: %s", f.what, files.Plain(err))
+				return failure.Usagef("choose another place", "the folder of the %s cannot be made: %s", f.what, disk.Plain(err))
 			}
 		case err == nil && !info.IsDir():
 			return failure.Usagef("name a folder", "several clips, or a folder of clips, go to a folder, and the %s is a file", f.what)
 		}
-		if err := files.CheckFolder(f.what, abs); err != nil {
+		if err := disk.CheckFolder(f.what, abs); err != nil {
 			return err
 		}
 	}
@@ -101,7 +101,7 @@ func (b *Batch) prepare() error {
 }
 
 // one brings one clip to its row.
-func (b *Batch) one(ctx context.Context, s clips.Source) Row {
+func (b *Batch) one(ctx context.Context, s input.Source) Row {
 	switch {
 	case s.Skip != "":
 		return Row{Clip: s.Label, Outcome: OutcomeSkipped, Cause: s.Skip}
@@ -127,8 +127,8 @@ func (b *Batch) one(ctx context.Context, s clips.Source) Row {
 }
 
 // paths are the files of one clip of the batch.
-func (b *Batch) paths(s clips.Source) files.Paths {
-	p := files.Paths{In: s.Path, Out: filepath.Join(b.Out, s.Out)}
+func (b *Batch) paths(s input.Source) disk.Paths {
+	p := disk.Paths{In: s.Path, Out: filepath.Join(b.Out, s.Out)}
 	stem := strings.TrimSuffix(s.Out, ".mp4")
 	for _, f := range []struct {
 		folder, ending string
@@ -142,7 +142,7 @@ func (b *Batch) paths(s clips.Source) files.Paths {
 }
 
 // finished reports whether an earlier run finished the clip under the same conditions, with its row.
-func (b *Batch) finished(ctx context.Context, s clips.Source, p files.Paths, src pipeline.FileDigest) (Row, bool, error) {
+func (b *Batch) finished(ctx context.Context, s input.Source, p disk.Paths, src pipeline.FileDigest) (Row, bool, error) {
 	rec, known := b.ledger.records[s.Out]
 	_, err := os.Lstat(p.Out)
 	there := err == nil
@@ -167,7 +167,7 @@ func (b *Batch) finished(ctx context.Context, s clips.Source, p files.Paths, src
 }
 
 // kept gives the row of a clip that needs nothing, if its derivative is still what was written.
-func (b *Batch) kept(ctx context.Context, s clips.Source, p files.Paths, rec record) (Row, bool, error) {
+func (b *Batch) kept(ctx context.Context, s input.Source, p disk.Paths, rec record) (Row, bool, error) {
 	done := Row{Clip: s.Label, Outcome: rec.State, Earlier: true, Cause: "done by an earlier run, nothing changed", Derivative: p.Out}
 	if rec.State == pipeline.Held {
 		done.Cause = fmt.Sprintf("held by an earlier run, nothing changed: %s", findings(rec.Findings))
@@ -180,7 +180,7 @@ func (b *Batch) kept(ctx context.Context, s clips.Source, p files.Paths, rec rec
 	if missing(p.Sheet) {
 		return Row{}, false, nil
 	}
-	now, there, err := files.Digest(ctx, done.Derivative)
+	now, there, err := disk.Digest(ctx, done.Derivative)
 	if err != nil || !there || now != *rec.Derivative {
 		return Row{}, false, err
 	}
@@ -201,19 +201,19 @@ func missing(files ...string) bool {
 }
 
 // redo removes what an earlier run made of the clip, so that no name promises what is no longer true, and redacts it.
-func (b *Batch) redo(ctx context.Context, s clips.Source, p files.Paths, m screen.Meter) Row {
+func (b *Batch) redo(ctx context.Context, s input.Source, p disk.Paths, m screen.Meter) Row {
 	for _, path := range []string{p.Out, p.Plan, p.Report, p.Sheet} {
 		if path == "" {
 			continue
 		}
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-			return failedRow(s, failure.Usagef("check the folder's owner and mode", "folder of the output cannot be made: %s", files.Plain(err)))
+			return failedRow(s, failure.Usagef("check the folder's owner and mode", "folder of the output cannot be made: %s", disk.Plain(err)))
 		}
 	}
 	if _, known := b.ledger.records[s.Out]; known {
 		for _, old := range []string{p.Out, pipeline.HeldName(p.Out), pipeline.HeldPlanName(p.Out)} {
 			if err := os.Remove(old); err != nil && !errors.Is(err, os.ErrNotExist) {
-				return failedRow(s, fmt.Errorf("remove what an earlier run made: %w", files.Plain(err)))
+				return failedRow(s, fmt.Errorf("remove what an earlier run made: %w", disk.Plain(err)))
 			}
 		}
 	}
@@ -232,7 +232,7 @@ func (b *Batch) redo(ctx context.Context, s clips.Source, p files.Paths, m scree
 }
 
 // forget drops the record of a clip that failed, unless a derivative was left under its name.
-func (b *Batch) forget(s clips.Source, p files.Paths) error {
+func (b *Batch) forget(s input.Source, p disk.Paths) error {
 	if _, err := os.Lstat(p.Out); err == nil {
 		return nil
 	}
@@ -240,7 +240,7 @@ func (b *Batch) forget(s clips.Source, p files.Paths) error {
 }
 
 // settle records how a clip ended.
-func (b *Batch) settle(s clips.Source, rec record, out pipeline.Outcome) Row {
+func (b *Batch) settle(s input.Source, rec record, out pipeline.Outcome) Row {
 	rec.State, rec.Source = out.State, out.Report.Source
 	if out.Derivative != "" {
 		rec.Derivative = &out.Report.Derivative

@@ -14,8 +14,8 @@ import (
 	"veil/models"
 	"veil/pipeline"
 	"veil/pipeline/decide"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 )
 
 const (
@@ -133,9 +133,9 @@ type ledger struct {
 func openLedger(out string) (*ledger, error) {
 	dir := filepath.Join(out, recordFolder)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, failure.Usagef("check the folder's owner and mode, or choose another", "output folder cannot be written: %s", files.Plain(err))
+		return nil, failure.Usagef("check the folder's owner and mode, or choose another", "output folder cannot be written: %s", disk.Plain(err))
 	}
-	lock, err := files.Lock(filepath.Join(dir, "lock"), syscall.LOCK_EX|syscall.LOCK_NB)
+	lock, err := disk.Lock(filepath.Join(dir, "lock"), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil, failure.Newf(failure.Busy, "wait for it, or choose another folder", "another run works in this output folder")
 	}
@@ -154,14 +154,14 @@ func openLedger(out string) (*ledger, error) {
 func (l *ledger) load() error {
 	return filepath.WalkDir(l.dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
-			return fmt.Errorf("read records: %w", files.Plain(err))
+			return fmt.Errorf("read records: %w", disk.Plain(err))
 		}
 		if d.IsDir() || !strings.HasSuffix(path, ".json") {
 			return nil
 		}
 		b, err := os.ReadFile(path)
 		if err != nil {
-			return fmt.Errorf("read record: %w", files.Plain(err))
+			return fmt.Errorf("read record: %w", disk.Plain(err))
 		}
 		var r record
 		if json.Unmarshal(b, &r) == nil && r.Schema == recordSchema && l.file(r.Name) == path {
@@ -188,17 +188,17 @@ func (l *ledger) put(r record) error {
 	r.Schema = recordSchema
 	path := l.file(r.Name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("make record folder: %w", files.Plain(err))
+		return fmt.Errorf("make record folder: %w", disk.Plain(err))
 	}
 	l.records[r.Name] = r
-	return files.WriteJSON(path, r)
+	return disk.WriteJSON(path, r)
 }
 
 // drop forgets a clip.
 func (l *ledger) drop(name string) error {
 	delete(l.records, name)
 	if err := os.Remove(l.file(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove record: %w", files.Plain(err))
+		return fmt.Errorf("remove record: %w", disk.Plain(err))
 	}
 	return nil
 }

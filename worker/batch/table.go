@@ -4,8 +4,8 @@ import (
 	"fmt"
 
 	"veil/pipeline"
-	"veil/worker/clips"
 	"veil/worker/failure"
+	"veil/worker/input"
 )
 
 // Row is how one clip of a batch ended.
@@ -36,7 +36,7 @@ func findings(n int) string {
 }
 
 // failedRow is the row of a clip that ended with an error.
-func failedRow(s clips.Source, err error) Row {
+func failedRow(s input.Source, err error) Row {
 	f := failure.As(err)
 	cause := f.Detail
 	if f.Remedy != "" {

@@ -18,8 +18,8 @@ import (
 
 	"veil/worker/archive"
 	"veil/worker/connect"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 	"veil/worker/jobs"
 	"veil/worker/screen"
 )
@@ -202,12 +202,12 @@ var ownMarks = [][]byte{[]byte(`<meta name="generator" content="veil case">`), [
 func replaceOwn(path string, data []byte) error {
 	have, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return failure.Newf(failure.Exists, "choose another folder", "%s cannot be replaced: %s", files.Base(path), files.Plain(err))
+		return failure.Newf(failure.Exists, "choose another folder", "%s cannot be replaced: %s", disk.Base(path), disk.Plain(err))
 	}
 	if err == nil && !slices.ContainsFunc(ownMarks, func(m []byte) bool { return bytes.Contains(have, m) }) {
-		return failure.Newf(failure.Exists, "choose another folder, or move it away", "%s is there and is something else", files.Base(path))
+		return failure.Newf(failure.Exists, "choose another folder, or move it away", "%s is there and is something else", disk.Base(path))
 	}
-	return files.Write(files.PartName(path), path, data)
+	return disk.Write(disk.PartName(path), path, data)
 }
 
 // CaseOf is the case that a job belongs to.

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"veil/pipeline/media"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 	"veil/worker/sandbox"
 )
 
@@ -238,12 +238,12 @@ func layOut(list []sandbox.Rule) (clear func(), err error) {
 		}
 		if err != nil {
 			clear()
-			return nil, fmt.Errorf("make output of a stage: %w", files.Plain(err))
+			return nil, fmt.Errorf("make output of a stage: %w", disk.Plain(err))
 		}
 		made = append(made, r.Path)
 		if err := f.Close(); err != nil {
 			clear()
-			return nil, fmt.Errorf("make output of a stage: %w", files.Plain(err))
+			return nil, fmt.Errorf("make output of a stage: %w", disk.Plain(err))
 		}
 	}
 	return clear, nil

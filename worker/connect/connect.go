@@ -18,8 +18,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -239,7 +239,7 @@ func secret(flag, path, env string) (string, error) {
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return "", failure.Usagef("name a readable file", "%s cannot be read: %s", flag, files.Plain(err))
+		return "", failure.Usagef("name a readable file", "%s cannot be read: %s", flag, disk.Plain(err))
 	}
 	if len(b) > maxSecret {
 		return "", failure.Usagef("name the right file", "%s is no secret: it is too large", flag)

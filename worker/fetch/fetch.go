@@ -13,8 +13,8 @@ import (
 
 	"veil/worker/archive"
 	"veil/worker/connect"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -92,15 +92,15 @@ func Job(ctx context.Context, s *connect.Service, state jobs.State, w Wanted, at
 	for _, p := range list {
 		path := filepath.Join(at.Dir, at.Name+p.Ending)
 		names = append(names, filepath.Base(path))
-		have, there, err := files.Digest(ctx, path)
+		have, there, err := disk.Digest(ctx, path)
 		if err != nil {
-			return nil, fmt.Errorf("look at %s: %w", files.Base(path), files.Plain(err))
+			return nil, fmt.Errorf("look at %s: %w", disk.Base(path), disk.Plain(err))
 		}
 		if there && have.SHA256 == p.sha256 {
 			continue
 		}
 		if there {
-			return nil, failure.Newf(failure.Exists, "choose another folder, or move it away", "%s is there and is something else", files.Base(path))
+			return nil, failure.Newf(failure.Exists, "choose another folder, or move it away", "%s is there and is something else", disk.Base(path))
 		}
 		fetched, err := fetchPart(ctx, s, p, at, path)
 		if err != nil {
@@ -113,7 +113,7 @@ func Job(ctx context.Context, s *connect.Service, state jobs.State, w Wanted, at
 			return nil, err
 		}
 	}
-	return names, files.SyncFolder(at.Dir)
+	return names, disk.SyncFolder(at.Dir)
 }
 
 // Place is where a result goes.
@@ -154,9 +154,9 @@ type part struct {
 
 // fetchPart streams an object beside its final name. A run that was killed leaves it there for the next one to begin anew.
 func fetchPart(ctx context.Context, s *connect.Service, p Piece, at Place, path string) (_ *part, err error) {
-	f, err := os.OpenFile(files.PartName(path), os.O_CREATE|os.O_RDWR, at.mode(p.secret))
+	f, err := os.OpenFile(disk.PartName(path), os.O_CREATE|os.O_RDWR, at.mode(p.secret))
 	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", files.Base(path), files.Plain(err))
+		return nil, fmt.Errorf("write %s: %w", disk.Base(path), disk.Plain(err))
 	}
 	t := &part{f: f, path: path}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
@@ -171,33 +171,33 @@ func fetchPart(ctx context.Context, s *connect.Service, p Piece, at Place, path 
 		_ = f.Chmod(at.Shared) // a network file system may know no modes
 	}
 	if err := f.Truncate(0); err != nil {
-		return nil, fmt.Errorf("write %s: %w", files.Base(path), files.Plain(err))
+		return nil, fmt.Errorf("write %s: %w", disk.Base(path), disk.Plain(err))
 	}
 	o, err := s.Store.Fetch(ctx, p.key, f)
 	if err != nil {
-		return nil, failure.OfJob(files.Base(path), err)
+		return nil, failure.OfJob(disk.Base(path), err)
 	}
 	if o.SHA256 != p.sha256 {
-		return nil, failure.Coded(failure.WrongDigest, "the store gave back other bytes for "+files.Base(path)+" than the record names")
+		return nil, failure.Coded(failure.WrongDigest, "the store gave back other bytes for "+disk.Base(path)+" than the record names")
 	}
 	if err := f.Sync(); err != nil {
-		return nil, fmt.Errorf("write %s: %w", files.Base(path), files.Plain(err))
+		return nil, fmt.Errorf("write %s: %w", disk.Base(path), disk.Plain(err))
 	}
 	return t, nil
 }
 
 // publish gives the file its name, unless that is taken.
 func (t *part) publish() error {
-	err := files.RenameNew(t.f.Name(), t.path)
+	err := disk.RenameNew(t.f.Name(), t.path)
 	if err == nil {
 		err = t.f.Close()
 		t.f = nil
 		return err
 	}
 	if errors.Is(err, os.ErrExist) {
-		return failure.Newf(failure.Exists, "choose another folder, or move it away", "%s is there and is something else", files.Base(t.path))
+		return failure.Newf(failure.Exists, "choose another folder, or move it away", "%s is there and is something else", disk.Base(t.path))
 	}
-	return fmt.Errorf("write %s: %w", files.Base(t.path), files.Plain(err))
+	return fmt.Errorf("write %s: %w", disk.Base(t.path), disk.Plain(err))
 }
 
 // discard removes what has got no name.

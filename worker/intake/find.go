@@ -5,16 +5,16 @@ import (
 	"strings"
 
 	"veil/pipeline"
-	"veil/worker/clips"
 	"veil/worker/connect"
 	"veil/worker/failure"
+	"veil/worker/input"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
 
 // Found is a clip, or something that was met where clips were looked for.
 type Found struct {
-	clips.Source        // a local file
+	input.Source        // a local file
 	bucket       string // or an object
 	object       store.Object
 }
@@ -45,7 +45,7 @@ func Find(ctx context.Context, s *connect.Service, in []string) ([]Found, error)
 		}
 		found = append(found, list...)
 	}
-	files, err := clips.Gather(local, "")
+	files, err := input.Gather(local, "")
 	if err != nil {
 		return nil, err
 	}
@@ -70,15 +70,15 @@ func findObjects(ctx context.Context, s *connect.Service, address string) ([]Fou
 			return nil, failure.OfJob("", err)
 		}
 		o.Key = key
-		return []Found{{Source: clips.Source{Label: key}, bucket: bucket, object: o}}, nil
+		return []Found{{Source: input.Source{Label: key}, bucket: bucket, object: o}}, nil
 	}
 	var found []Found
 	for o, err := range s.Source.List(ctx, bucket, key) {
 		if err != nil {
 			return nil, failure.OfJob("", err)
 		}
-		f := Found{Source: clips.Source{Label: o.Key}, bucket: bucket, object: o}
-		if !clips.IsVideo(o.Key) {
+		f := Found{Source: input.Source{Label: o.Key}, bucket: bucket, object: o}
+		if !input.IsVideo(o.Key) {
 			f.Skip = "no video by its name"
 		}
 		found = append(found, f)

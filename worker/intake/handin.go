@@ -13,7 +13,7 @@ import (
 	"veil/pipeline"
 	"veil/pipeline/media"
 	"veil/worker/connect"
-	"veil/worker/files"
+	"veil/worker/disk"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -106,7 +106,7 @@ func HandIn(ctx context.Context, s *connect.Service, c Clip, events func(pipelin
 func putClip(ctx context.Context, s *connect.Service, c Clip, events func(pipeline.Event)) error {
 	f, err := os.Open(c.path)
 	if err != nil {
-		return fmt.Errorf("open clip: %w", files.Plain(err))
+		return fmt.Errorf("open clip: %w", disk.Plain(err))
 	}
 	defer f.Close()
 	r := &counted{r: f, total: c.size, events: events}

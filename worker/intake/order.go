@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"veil/pipeline/decide"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 	"veil/worker/jobs"
 	"veil/worker/policy"
 )
@@ -74,9 +74,9 @@ func (f *OrderFlags) Template() (jobs.Job, error) {
 	if j.Policy != "" {
 		return j, failure.Usagef("give one of them", "--policy stands beside --policy-file")
 	}
-	b, err := files.ReadDocument(f.PolicyFile)
+	b, err := disk.ReadDocument(f.PolicyFile)
 	if err != nil {
-		return j, failure.Usagef("name a readable file", "policy cannot be read: %s", files.Plain(err))
+		return j, failure.Usagef("name a readable file", "policy cannot be read: %s", disk.Plain(err))
 	}
 	if _, err := decide.ParsePolicy(b); err != nil {
 		return j, failure.Usagef("mend the policy; docs/policy.md tells its fields", "%s", err)

@@ -80,6 +80,7 @@ func New() *Meters {
 	return m
 }
 
+// Stage counts a finished stage.
 func (m *Meters) Stage(name string, took time.Duration) {
 	m.stages.WithLabelValues(name).Observe(took.Seconds())
 }

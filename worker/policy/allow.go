@@ -15,8 +15,8 @@ import (
 	"veil/pipeline"
 	"veil/pipeline/decide"
 	"veil/worker/connect"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 	"veil/worker/jobs"
 )
 
@@ -50,17 +50,17 @@ func (f AllowFlags) Set() (Set, error) {
 		return set, nil
 	}
 	paths, err := filepath.Glob(filepath.Join(f.Policies, "*.json"))
-	if err != nil || !files.IsFolder(f.Policies) {
+	if err != nil || !disk.IsFolder(f.Policies) {
 		return nil, failure.Usagef("name a folder with policies in it", "--policies is no folder")
 	}
 	for _, path := range paths {
 		name := strings.TrimSuffix(filepath.Base(path), ".json")
 		if slices.Contains(shippedPolicies, name) || !jobs.ValidID(name) {
-			return nil, failure.Usagef("give it another name: 1 to 64 of A-Z a-z 0-9 _ -, not a shipped policy's", "%s is no name for a policy", files.Base(path))
+			return nil, failure.Usagef("give it another name: 1 to 64 of A-Z a-z 0-9 _ -, not a shipped policy's", "%s is no name for a policy", disk.Base(path))
 		}
 		b, err := os.ReadFile(path)
 		if err != nil {
-			return nil, failure.Usagef("make it readable", "policy %s cannot be read: %s", name, files.Plain(err))
+			return nil, failure.Usagef("make it readable", "policy %s cannot be read: %s", name, disk.Plain(err))
 		}
 		p, err := decide.ParsePolicy(b)
 		if err != nil {

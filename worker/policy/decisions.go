@@ -6,8 +6,8 @@ import (
 	"fmt"
 
 	"veil/pipeline/decide"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 )
 
 // DecisionFlags are what a person can decide about a plan.
@@ -54,9 +54,9 @@ func (c *DecisionFlags) Read(plan []byte) (*decide.Decisions, error) {
 
 // ReadDecisions reads a document.
 func ReadDecisions(path string) (*decide.Decisions, error) {
-	b, err := files.ReadDocument(path)
+	b, err := disk.ReadDocument(path)
 	if err != nil {
-		return nil, failure.Usagef("name a readable file", "decisions cannot be read: %s", files.Plain(err))
+		return nil, failure.Usagef("name a readable file", "decisions cannot be read: %s", disk.Plain(err))
 	}
 	d, err := decide.ParseDecisions(b)
 	if err != nil {

@@ -4,8 +4,8 @@ package policy
 
 import (
 	"veil/pipeline/decide"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 )
 
 // Flags name a policy and change a copy of it.
@@ -76,9 +76,9 @@ func readPolicy(name string) (decide.Policy, error) {
 	case decide.Press, decide.Disclosure, decide.Court:
 		return decide.Shipped(name)
 	}
-	data, err := files.ReadDocument(name)
+	data, err := disk.ReadDocument(name)
 	if err != nil {
-		return decide.Policy{}, failure.Usagef("name press, disclosure, court or a readable file", "policy %s cannot be read: %s", name, files.Plain(err))
+		return decide.Policy{}, failure.Usagef("name press, disclosure, court or a readable file", "policy %s cannot be read: %s", name, disk.Plain(err))
 	}
 	p, err := decide.ParsePolicy(data)
 	if err != nil {

@@ -47,6 +47,7 @@ type Share struct {
 	need int64
 }
 
+// New keeps account of the file system that dir lies in; reserve bytes of it stay free.
 func New(dir string, reserve int64) *Room {
 	return &Room{dir: dir, reserve: reserve, Space: freeSpace, shares: map[*Share]bool{}}
 }

@@ -10,9 +10,9 @@ import (
 	"slices"
 	"strings"
 
+	"veil/worker/disk"
 	"veil/worker/failure"
 	"veil/worker/fetch"
-	"veil/worker/files"
 	"veil/worker/jobs"
 )
 
@@ -134,9 +134,9 @@ func (w *watcher) bring(ctx context.Context, t *ticket, state jobs.State) error 
 func (w *watcher) removeFiles(t *ticket) error {
 	for _, f := range t.Files {
 		full := filepath.Join(w.Out, filepath.FromSlash(f))
-		for _, file := range []string{full, files.PartName(full)} {
+		for _, file := range []string{full, disk.PartName(full)} {
 			if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
-				return fmt.Errorf("remove earlier answer: %w", files.Plain(err))
+				return fmt.Errorf("remove earlier answer: %w", disk.Plain(err))
 			}
 		}
 	}
@@ -183,7 +183,7 @@ func (w *watcher) taken(t *ticket) bool {
 func (w *watcher) fetch(ctx context.Context, t *ticket, state jobs.State, box string) ([]string, error) {
 	full := w.path(box, t.Target)
 	if err := os.MkdirAll(filepath.Dir(full), w.mode); err != nil {
-		return nil, fmt.Errorf("make folder: %w", files.Plain(err))
+		return nil, fmt.Errorf("make folder: %w", disk.Plain(err))
 	}
 	if box == boxFailed {
 		return nil, nil
@@ -225,8 +225,8 @@ func (w *watcher) move(t *ticket, box string) error {
 	if now, ok := lookFile(from, t.Name); !ok || now != t.seen() || from == to {
 		return nil
 	}
-	if err := files.RenameNew(from, to); err != nil {
-		return fmt.Errorf("move clip: %w", files.Plain(err))
+	if err := disk.RenameNew(from, to); err != nil {
+		return fmt.Errorf("move clip: %w", disk.Plain(err))
 	}
-	return errors.Join(files.SyncFolder(filepath.Dir(from)), files.SyncFolder(filepath.Dir(to)))
+	return errors.Join(disk.SyncFolder(filepath.Dir(from)), disk.SyncFolder(filepath.Dir(to)))
 }

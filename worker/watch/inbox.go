@@ -12,9 +12,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"veil/worker/clips"
 	"veil/worker/connect"
-	"veil/worker/files"
+	"veil/worker/disk"
+	"veil/worker/input"
 	"veil/worker/intake"
 	"veil/worker/jobs"
 	"veil/worker/store"
@@ -57,7 +57,7 @@ func (b *folderInbox) scan(ctx context.Context) (list []found, others int, err e
 		}
 		if err != nil {
 			if path == b.dir {
-				return fmt.Errorf("look into folder: %w", files.Plain(err))
+				return fmt.Errorf("look into folder: %w", disk.Plain(err))
 			}
 			return nil // gone meanwhile, or not for us: the next look tells
 		}
@@ -78,7 +78,7 @@ func (b *folderInbox) scan(ctx context.Context) (list []found, others int, err e
 		if err != nil {
 			return nil
 		}
-		if !info.Mode().IsRegular() || !clips.IsVideo(d.Name()) {
+		if !info.Mode().IsRegular() || !input.IsVideo(d.Name()) {
 			others++
 			return nil
 		}
@@ -146,7 +146,7 @@ func (b *bucketInbox) scan(ctx context.Context) (list []found, others int, err e
 			return nil, 0, err
 		}
 		name := strings.TrimPrefix(o.Key, b.prefix)
-		if !filepath.IsLocal(name) || !clips.IsVideo(name) {
+		if !filepath.IsLocal(name) || !input.IsVideo(name) {
 			others++
 			continue
 		}

@@ -6,8 +6,8 @@ import (
 	"path"
 	"strings"
 
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 	"veil/worker/jobs"
 	"veil/worker/text"
 )
@@ -15,7 +15,7 @@ import (
 // writeText writes the note beside a held or failed clip: what happened and what to do, in German and in English.
 func (w *watcher) writeText(file string, t *ticket, state jobs.State) error {
 	text := noteText(path.Base(t.Target), state)
-	if err := files.Write(files.PartName(file), file, []byte(text)); err != nil {
+	if err := disk.Write(disk.PartName(file), file, []byte(text)); err != nil {
 		return err
 	}
 	_ = os.Chmod(file, w.mode&0o666) // a network file system may know no modes

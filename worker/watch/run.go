@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"veil/worker/connect"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 	"veil/worker/jobs"
 )
 
@@ -77,9 +77,9 @@ const StateFolder = ".veil/watch"
 // lockOut keeps a second watcher away, which would move the first one's files.
 func lockOut(out string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Join(out, StateFolder), 0o700); err != nil {
-		return nil, failure.Usagef("name a folder that can be written to", "folder cannot be written to: %s", files.Plain(err))
+		return nil, failure.Usagef("name a folder that can be written to", "folder cannot be written to: %s", disk.Plain(err))
 	}
-	lock, err := files.Lock(filepath.Join(out, StateFolder, "lock"), syscall.LOCK_EX|syscall.LOCK_NB)
+	lock, err := disk.Lock(filepath.Join(out, StateFolder, "lock"), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err != nil {
 		return nil, failure.Newf(failure.Busy, "stop one of them", "another veil watches this folder")
 	}

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"veil/worker/files"
+	"veil/worker/disk"
 )
 
 // ticketSchema names the version of the ticket's format.
@@ -53,7 +53,7 @@ type tickets struct {
 func openTickets(dir string) (*tickets, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("read tickets: %w", files.Plain(err))
+		return nil, fmt.Errorf("read tickets: %w", disk.Plain(err))
 	}
 	ts := &tickets{dir: dir, all: map[string]*ticket{}}
 	for _, e := range entries {
@@ -66,7 +66,7 @@ func openTickets(dir string) (*tickets, error) {
 		}
 		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		if err != nil {
-			return nil, fmt.Errorf("read tickets: %w", files.Plain(err))
+			return nil, fmt.Errorf("read tickets: %w", disk.Plain(err))
 		}
 		var t ticket
 		if json.Unmarshal(b, &t) == nil && t.Schema == ticketSchema && filepath.IsLocal(t.Name) && (t.Target == "" || filepath.IsLocal(t.Target)) {
@@ -90,7 +90,7 @@ func (ts *tickets) save(t *ticket) error {
 		return fmt.Errorf("encode ticket: %w", err)
 	}
 	path := filepath.Join(ts.dir, t.file())
-	if err := files.Write(files.TempBeside(path), path, b); err != nil {
+	if err := disk.Write(disk.TempBeside(path), path, b); err != nil {
 		return fmt.Errorf("write ticket: %w", err)
 	}
 	ts.all[t.file()] = t
@@ -101,7 +101,7 @@ func (ts *tickets) save(t *ticket) error {
 func (ts *tickets) drop(t *ticket) error {
 	delete(ts.all, t.file())
 	if err := os.Remove(filepath.Join(ts.dir, t.file())); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove ticket: %w", files.Plain(err))
+		return fmt.Errorf("remove ticket: %w", disk.Plain(err))
 	}
 	return nil
 }

@@ -13,8 +13,8 @@ import (
 
 	"veil/pipeline/media"
 	"veil/worker/archive"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 	"veil/worker/intake"
 	"veil/worker/jobs"
 )
@@ -45,7 +45,7 @@ const oldEvery = 4
 func newWatcher(o Options) (*watcher, error) {
 	info, err := os.Stat(o.Out)
 	if err != nil {
-		return nil, failure.Usagef("name a folder that is there", "folder cannot be read: %s", files.Plain(err))
+		return nil, failure.Usagef("name a folder that is there", "folder cannot be read: %s", disk.Plain(err))
 	}
 	ts, err := openTickets(filepath.Join(o.Out, StateFolder))
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"veil/worker/archive"
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/intake"
@@ -92,13 +91,6 @@ func (c *deadShowCmd) Run(ctx context.Context, a *app) (err error) {
 	return nil
 }
 
-// liner writes lines of a name and a text.
-func (a *app) liner() func(name, format string, args ...any) {
-	return func(name, format string, args ...any) {
-		a.printf("%-12s %s\n", name, text.Printable(fmt.Sprintf(format, args...)))
-	}
-}
-
 type deadRequeueCmd struct {
 	ID []string `arg:"" help:"The jobs."`
 	connect.Flags
@@ -106,9 +98,7 @@ type deadRequeueCmd struct {
 
 // Run tries the jobs again.
 func (c *deadRequeueCmd) Run(ctx context.Context, a *app) error {
-	return eachJob(ctx, &c.Flags, a, c.ID, func(s *connect.Service, id string) (jobs.State, error) {
-		return archive.Kept(ctx, s, id)(s.Queue.Requeue(ctx, id))
-	})
+	return changeEach(ctx, &c.Flags, a, c.ID, func(q *jobs.Queue, id string) (jobs.State, error) { return q.Requeue(ctx, id) })
 }
 
 type deadDropCmd struct {

@@ -5,8 +5,8 @@ import (
 
 	"veil/worker/casepage"
 	"veil/worker/connect"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 	"veil/worker/intake"
 )
 
@@ -28,7 +28,7 @@ func (c *caseCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return failure.OfJob("", err)
 	}
-	if err := files.Make(c.Out); err != nil {
+	if err := disk.Make(c.Out); err != nil {
 		return err
 	}
 	if err := v.Write(c.Out); err != nil {

@@ -10,9 +10,9 @@ import (
 	"veil/pipeline"
 	"veil/worker/casepage"
 	"veil/worker/connect"
+	"veil/worker/disk"
 	"veil/worker/failure"
 	"veil/worker/fetch"
-	"veil/worker/files"
 	"veil/worker/intake"
 	"veil/worker/jobs"
 	"veil/worker/text"
@@ -41,7 +41,7 @@ func (c *getCmd) Run(ctx context.Context, a *app) (err error) {
 	if (len(c.ID) == 0) == (c.Case == "") {
 		return failure.Usagef("give ids, or --case", "it must be said which jobs: by id or by case")
 	}
-	if err := files.Make(c.Out); err != nil {
+	if err := disk.Make(c.Out); err != nil {
 		return err
 	}
 	s, err := c.Connect(ctx, intake.Options())

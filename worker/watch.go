@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"veil/worker/connect"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 	"veil/worker/intake"
 	"veil/worker/watch"
 )
@@ -64,17 +64,17 @@ func (c *watchCmd) inbox(s *connect.Service) (watch.Inbox, string, time.Duration
 		if prefix != "" && !strings.HasSuffix(prefix, "/") {
 			prefix += "/"
 		}
-		if err := files.Make(c.Out); err != nil {
+		if err := disk.Make(c.Out); err != nil {
 			return nil, "", 0, err
 		}
 		out, err := filepath.Abs(c.Out)
 		return watch.Bucket(s, bucket, prefix), out, bucketEvery, err
 	}
 	dir, err := filepath.Abs(c.Where)
-	if err != nil || !files.IsFolder(dir) {
+	if err != nil || !disk.IsFolder(dir) {
 		return nil, "", 0, failure.Usagef("name a folder that is there", "there is no such folder to watch")
 	}
-	if c.Out != "" && !files.Same(c.Out, dir) {
+	if c.Out != "" && !disk.Same(c.Out, dir) {
 		return nil, "", 0, failure.Usagef("leave -o out", "results of a folder go into the folder itself, so that no clip crosses file systems")
 	}
 	return watch.Folder(dir), dir, folderEvery, nil

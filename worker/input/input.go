@@ -1,6 +1,6 @@
-// Package clips finds the clips that somebody names as files and folders, and gives each one's derivative a name of its own. It
+// Package input finds the clips that somebody names as files and folders, and gives each one's derivative a name of its own. It
 // reads names and kinds of files only, never what is in them.
-package clips
+package input
 
 import (
 	"crypto/sha256"
@@ -14,8 +14,8 @@ import (
 	"strings"
 
 	"veil/pipeline"
+	"veil/worker/disk"
 	"veil/worker/failure"
-	"veil/worker/files"
 )
 
 // extensions are the names that a batch takes for videos inside a folder. It is wider than what can be read: a
@@ -61,19 +61,19 @@ func Gather(inputs []string, out string) ([]Source, error) {
 	for _, in := range inputs {
 		abs, err := filepath.Abs(in)
 		if err != nil {
-			return nil, failure.Usagef("give its whole path", "input cannot be found: %s", files.Plain(err))
+			return nil, failure.Usagef("give its whole path", "input cannot be found: %s", disk.Plain(err))
 		}
 		if seen[abs] {
 			continue
 		}
 		seen[abs] = true
-		if !files.IsFolder(abs) {
+		if !disk.IsFolder(abs) {
 			s := Source{Path: abs, Label: filepath.Base(abs)}
-			s.Err = files.CheckInput(&s.Path)
+			s.Err = disk.CheckInput(&s.Path)
 			sources = append(sources, s)
 			continue
 		}
-		if files.Same(abs, out) {
+		if disk.Same(abs, out) {
 			return nil, failure.Usagef("choose another folder for the output", "output folder is the input folder")
 		}
 		prefix := ""
@@ -98,7 +98,7 @@ func walk(root, prefix, out string) []Source {
 		}
 		s := Source{Path: path, Label: filepath.Join(prefix, rel)}
 		if err != nil {
-			s.Err = fmt.Errorf("look into folder: %w", files.Plain(err))
+			s.Err = fmt.Errorf("look into folder: %w", disk.Plain(err))
 			sources = append(sources, s)
 			return fs.SkipDir
 		}
@@ -109,7 +109,7 @@ func walk(root, prefix, out string) []Source {
 			return nil
 		}
 		if d.IsDir() {
-			if files.Same(path, out) {
+			if disk.Same(path, out) {
 				return fs.SkipDir
 			}
 			return nil
@@ -127,7 +127,7 @@ func classify(s Source) Source {
 	case errors.Is(err, os.ErrNotExist):
 		s.Skip = "a link to nothing"
 	case err != nil:
-		s.Err = fmt.Errorf("look at file: %w", files.Plain(err))
+		s.Err = fmt.Errorf("look at file: %w", disk.Plain(err))
 	case info.IsDir():
 		s.Skip = "a link to a folder"
 	case !IsVideo(s.Path):

@@ -1,7 +1,7 @@
-// Package files handles the files of this machine: it writes them whole or not at all, locks them, makes scratch folders that
+// Package disk handles the files of this machine: it writes them whole or not at all, locks them, makes scratch folders that
 // die with their process, and says before any work whether an input can be read and an output be placed. It holds files open
 // only for its caller, who closes what it is given.
-package files
+package disk
 
 import (
 	"crypto/rand"
