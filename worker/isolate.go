@@ -53,7 +53,7 @@ func rulesFor(request any) ([]sandbox.Rule, error) {
 	case pipeline.VerifyRequest:
 		return rules(r.Config,
 			reads(r.In, r.Out, r.Plan),
-			writes(r.ExtraOut))
+			writes(r.ExtraOut, r.SheetOut))
 	case sheetRequest:
 		return rules(r.Config,
 			reads(r.Sheet.In, r.Sheet.Out, r.Sheet.Plan),

@@ -13,6 +13,8 @@ var rooms = []struct{ name, uses string }{
 	{"jobs", ""},
 	{"store", ""},
 	{"seal", ""},
+	{"evidence", "seal"},
+	{"veil-verify", "seal evidence"},
 	{"sandbox", ""},
 	{"text", ""},
 	{"failure", "jobs store text"},
