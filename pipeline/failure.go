@@ -60,6 +60,7 @@ var codes = []struct {
 	{media.ErrLimit, "limit", "raise the limit in the settings if this clip is meant", ExitUnsupported},
 	{media.ErrSizeChange, "size_change", "split the clip where its size changes", ExitUnsupported},
 	{media.ErrTimestamps, "timestamps", "hand in the camera's original, or use a policy with damage: mask", ExitUnsupported},
+	{media.ErrStalled, "stalled", "run it again; if it hangs again, keep the original and report this", ExitFailed},
 	{media.ErrDamaged, "damaged", "hand in the camera's original, or use a policy with damage: mask to cover damaged frames whole", ExitUnsupported},
 	{media.ErrChanged, "source_changed", "analyze the clip again", ExitFailed},
 	{media.ErrNoAudioTrack, "no_audio_track", "see `veil probe` for the tracks it has", ExitUsage},

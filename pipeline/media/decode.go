@@ -172,7 +172,7 @@ func closeAll(files []*os.File) {
 
 // Next decodes the next frame into dst, whose length is the layout's size, and tells what is known of it. The end is
 // io.EOF, and comes only when the child has ended well and every count agrees. Errors: ErrNoFrames, ErrSizeChange,
-// ErrDamaged (where the child can not go on), ErrEmptyExcerpt, ErrTimestamps (an excerpt whose ends lie among stamps that
+// ErrDamaged (where the child can not go on), ErrStalled, ErrEmptyExcerpt, ErrTimestamps (an excerpt whose ends lie among stamps that
 // run backwards), the context's cause.
 func (d *Decoder) Next(dst []byte) (FrameInfo, error) {
 	if d.finished != nil {

@@ -2,6 +2,7 @@ package media
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -16,18 +17,19 @@ const digestFD = 4
 type digests struct {
 	file  *os.File
 	lines *bufio.Scanner
+	wait  time.Duration // for one digest
 }
 
 func newDigests(f *os.File) *digests {
-	return &digests{file: f, lines: bufio.NewScanner(f)}
+	return &digests{file: f, lines: bufio.NewScanner(f), wait: digestWait}
 }
 
-// digestWait is far longer than a decoder takes from a picture's digest to the picture: one that hangs ends here.
+// digestWait is far longer than a decoder takes between a picture and its digest: one that hangs ends here.
 const digestWait = 5 * time.Minute
 
-// next gives the digest of the next frame, eight lower-case hex digits.
+// next gives the digest of the next frame, eight lower-case hex digits. ErrStalled says that none came for long.
 func (d *digests) next() (string, error) {
-	_ = d.file.SetReadDeadline(time.Now().Add(digestWait))
+	_ = d.file.SetReadDeadline(time.Now().Add(d.wait))
 	for d.lines.Scan() {
 		line := d.lines.Text()
 		if strings.HasPrefix(line, "#") {
@@ -35,15 +37,23 @@ func (d *digests) next() (string, error) {
 		}
 		fields := strings.Split(line, ",")
 		if len(fields) < 6 {
-			return "", fmt.Errorf("%w: a digest is malformed", ErrDamaged)
+			return "", d.fault("a digest is malformed")
 		}
 		sum, ok := strings.CutPrefix(strings.TrimSpace(fields[5]), "0x")
 		if !ok || len(sum) != 8 {
-			return "", fmt.Errorf("%w: a digest is malformed", ErrDamaged)
+			return "", d.fault("a digest is malformed")
 		}
 		return strings.ToLower(sum), nil
 	}
-	return "", fmt.Errorf("%w: the decoder ended before it told a picture's digest", ErrDamaged)
+	return "", d.fault("the decoder ended before it told a picture's digest")
+}
+
+// fault tells a clip that is damaged from a decoder that hangs, maybe in the middle of a line.
+func (d *digests) fault(damage string) error {
+	if errors.Is(d.lines.Err(), os.ErrDeadlineExceeded) {
+		return fmt.Errorf("the %w: no digest came for %s", ErrStalled, d.wait)
+	}
+	return fmt.Errorf("%w: %s", ErrDamaged, damage)
 }
 
 func (d *digests) close() { d.file.Close() }

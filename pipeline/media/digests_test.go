@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestDigests(t *testing.T) {
@@ -39,6 +40,22 @@ func TestDigests(t *testing.T) {
 				t.Errorf("error is %v", err)
 			}
 		})
+	}
+}
+
+// A decoder that hangs is no damage of the clip.
+func TestDigestThatNeverComes(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	d := newDigests(r)
+	defer d.close()
+	d.wait = 20 * time.Millisecond
+	fmt.Fprint(w, "#tb 0: 1/25\n0, 0, 0, 1, 10, 0xA1")
+	if _, err := d.next(); !errors.Is(err, ErrStalled) || errors.Is(err, ErrDamaged) {
+		t.Errorf("error is %v", err)
 	}
 }
 

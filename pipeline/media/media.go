@@ -33,6 +33,7 @@ var (
 	ErrNoSpace      = errors.New("no space left for the output")
 	ErrNoAudioTrack = errors.New("has no such audio track")
 	ErrEmptyExcerpt = errors.New("excerpt holds no frame")
+	ErrStalled      = errors.New("decoder hangs")
 )
 
 // Tools names the programs and how many threads they may use. The zero value is not usable; see DefaultTools.
