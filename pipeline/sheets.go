@@ -15,44 +15,13 @@ import (
 	"veil/pipeline/sheet"
 )
 
-const (
-	sheetLong  = 640  // long side of a frame on a contact sheet, pixels
-	peopleLong = 1280 // long side of the frame that a person's picture is cut from
-)
-
-// ContactSheet writes a PNG of some frames of the source beside the same frames of the derivative. It shows faces: it is
-// for the restricted side.
-func ContactSheet(ctx context.Context, cfg Config, r SheetRequest) error {
-	plan, err := readPlan(r.Plan)
-	if err != nil {
-		return err
-	}
-	picks := pickFrames(plan)
-	before, err := grab(ctx, cfg, grabRequest{path: r.In, long: sheetLong, picks: picks, first: firstOf(plan)})
-	if err != nil {
-		return err
-	}
-	after, err := grab(ctx, cfg, grabRequest{path: r.Out, long: sheetLong, picks: picks})
-	if err != nil {
-		return err
-	}
-	tick := tickOf(plan)
-	pairs := make([]sheet.Pair, len(picks))
-	for i, p := range picks {
-		pairs[i] = sheet.Pair{Before: before[p], After: after[p], Number: p, Time: float64(plan.Frames[p].PTS-plan.Frames[0].PTS) * tick}
-	}
-	title := fmt.Sprintf("%d frames, %d tracks, %s", len(plan.Frames), len(plan.Tracks), plan.Policy.Fill)
-	var png bytes.Buffer
-	if err := sheet.BeforeAfter(&png, pairs, "veil: before and after", title); err != nil {
-		return fmt.Errorf("draw contact sheet: %w", err)
-	}
-	return installFile(cfg, r.PNG, png.Bytes())
-}
+// peopleLong is the long side of the frame that a person's picture is cut from, pixels.
+const peopleLong = 1280
 
 // SheetRequest names what a sheet is made of and where it goes.
 type SheetRequest struct {
-	In, Out, Plan string // source, derivative (contact sheet only) and plan
-	PNG           string
+	In, Plan string // source and plan
+	PNG      string
 }
 
 // PeopleSheet writes a PNG with one numbered picture per track, so that a person can say who is kept. It shows faces: it is

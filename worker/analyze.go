@@ -91,7 +91,7 @@ func (a *app) analyze(ctx context.Context, r pipeline.AnalyzeRequest, p disk.Pat
 		return analyzed{}, err
 	}
 	if p.Sheet != "" {
-		if err := a.engine.sheets.people(ctx, r.Config, pipeline.SheetRequest{In: p.In, Plan: r.PlanOut, PNG: p.Sheet}); err != nil {
+		if err := a.engine.people(ctx, r.Config, pipeline.SheetRequest{In: p.In, Plan: r.PlanOut, PNG: p.Sheet}); err != nil {
 			return analyzed{}, err
 		}
 	}

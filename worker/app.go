@@ -25,15 +25,10 @@ type engine struct {
 	redact func(context.Context, pipeline.Stages, pipeline.Request, func(pipeline.Event)) (pipeline.Outcome, error)
 	stages func(crashLog string) pipeline.Stages // as the parent calls them
 	inner  pipeline.Stages                       // as a child runs them
-	sheets sheets
+	// people draws those whom a plan follows, for people.
+	people func(context.Context, pipeline.Config, pipeline.SheetRequest) error
 	// confine says how the children of this engine are confined; run sets it from the settings.
 	confine *child.Confinement
-}
-
-// sheets draws the pictures for people.
-type sheets struct {
-	contact func(context.Context, pipeline.Config, pipeline.SheetRequest) error
-	people  func(context.Context, pipeline.Config, pipeline.SheetRequest) error
 }
 
 // realEngine is the pipeline, each stage in a process of its own.
@@ -46,7 +41,7 @@ func realEngine() engine {
 		redact:  pipeline.Redact,
 		stages:  func(crashLog string) pipeline.Stages { return child(crashLog) },
 		inner:   pipeline.Direct{},
-		sheets:  sheets{contact: child("").contact, people: child("").people},
+		people:  child("").people,
 		confine: confine,
 	}
 }

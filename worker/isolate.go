@@ -56,7 +56,7 @@ func rulesFor(request any) ([]sandbox.Rule, error) {
 			writes(r.ExtraOut, r.SheetOut))
 	case sheetRequest:
 		return rules(r.Config,
-			reads(r.Sheet.In, r.Sheet.Out, r.Sheet.Plan),
+			reads(r.Sheet.In, r.Sheet.Plan),
 			[]sandbox.Rule{{Path: r.Folder, Access: sandbox.Own}})
 	case probeRequest:
 		return rules(r.Config, reads(r.In))
@@ -122,18 +122,8 @@ func (i isolated) inspect(ctx context.Context, c pipeline.Config, path string) (
 	return p, i.call(ctx, "probe", probeRequest{Config: c, In: path}, &p, nil)
 }
 
-// contact has a child draw the frames before and after.
-func (i isolated) contact(ctx context.Context, c pipeline.Config, r pipeline.SheetRequest) error {
-	return i.draw(ctx, "contact", c, r)
-}
-
-// people has a child draw the people of a plan.
+// people has a child draw the people of a plan in a folder that it has for itself, and puts the sheet in its place.
 func (i isolated) people(ctx context.Context, c pipeline.Config, r pipeline.SheetRequest) error {
-	return i.draw(ctx, "people", c, r)
-}
-
-// draw has a child draw a sheet in a folder that it has for itself, and puts it in its place.
-func (i isolated) draw(ctx context.Context, stage string, c pipeline.Config, r pipeline.SheetRequest) error {
 	s, err := disk.OpenScratch(c.Scratch)
 	if err != nil {
 		return err
@@ -146,7 +136,7 @@ func (i isolated) draw(ctx context.Context, stage string, c pipeline.Config, r p
 	q := sheetRequest{Config: c, Folder: own, Sheet: r}
 	q.Config.Scratch, q.Sheet.PNG = filepath.Join(own, "scratch"), filepath.Join(own, "sheet.png")
 	var res struct{}
-	if err := i.call(ctx, stage, q, &res, nil); err != nil {
+	if err := i.call(ctx, "people", q, &res, nil); err != nil {
 		return err
 	}
 	return disk.Copy(q.Sheet.PNG, r.PNG)

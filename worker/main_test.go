@@ -171,13 +171,8 @@ func fakeEngine() engine {
 			return isolated{child.Runner{Log: log, Confine: &child.Confinement{Mode: child.Off}}}
 		},
 		inner: fakeStages{},
-		sheets: sheets{
-			contact: func(_ context.Context, _ pipeline.Config, r pipeline.SheetRequest) error {
-				return disk.Copy(r.Plan, r.PNG)
-			},
-			people: func(_ context.Context, _ pipeline.Config, r pipeline.SheetRequest) error {
-				return disk.Copy(r.Plan, r.PNG)
-			},
+		people: func(_ context.Context, _ pipeline.Config, r pipeline.SheetRequest) error {
+			return disk.Copy(r.Plan, r.PNG)
 		},
 	}
 }
@@ -232,6 +227,9 @@ func fakeRedact(ctx context.Context, s pipeline.Stages, r pipeline.Request, even
 			return out, err
 		}
 		out.Report.Derivative, err = pipeline.DigestFile(ctx, out.Derivative, nil)
+		if r.SheetOut != "" {
+			err = errors.Join(err, disk.Copy(work.Path("plan.json"), r.SheetOut))
+		}
 	}
 	return out, err
 }

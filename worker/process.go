@@ -59,9 +59,6 @@ func (w *worker) make(ctx context.Context, a *jobs.Attempt) (err error) {
 	if err := t.redact(ctx); err != nil { // analyze, render, verify
 		return err
 	}
-	if err := t.draw(ctx); err != nil {
-		return err
-	}
 	if err := t.sameSource(ctx); err != nil {
 		return err
 	}

@@ -86,37 +86,10 @@ func (a *app) single(ctx context.Context, r pipeline.Request, p disk.Paths, prog
 	return a.tellOutcome(p, out)
 }
 
-// clip runs the pipeline for one clip, and draws the contact sheet where one is wanted.
-func (a *app) clip(ctx context.Context, r pipeline.Request, p disk.Paths, m screen.Meter) (out pipeline.Outcome, err error) {
-	r.In, r.Out, r.PlanOut, r.ReportOut = p.In, p.Out, p.Plan, p.Report
-	if p.Sheet != "" && r.PlanOut == "" {
-		s, err := disk.OpenScratch(r.Config.Scratch)
-		if err != nil {
-			return out, err
-		}
-		defer s.Close()
-		r.PlanOut = s.Path("plan.json")
-	}
-	out, err = a.engine.redact(ctx, a.engine.stages(a.CrashLog), r, m.Event)
-	if err != nil {
-		return out, err
-	}
-	if p.Sheet != "" && out.Derivative != "" {
-		if err := a.engine.sheets.contact(ctx, r.Config, pipeline.SheetRequest{In: p.In, Out: out.Derivative, Plan: out.Plan, PNG: p.Sheet}); err != nil {
-			return out, fmt.Errorf("clip is %s, but its contact sheet is missing: %w", out.State, err)
-		}
-	}
-	if p.Plan != "" || r.PlanOut == "" {
-		return out, nil
-	}
-	// The plan lies in scratch and goes with it; a held clip's is for a person to decide about.
-	plan := out.Plan
-	out.Plan = ""
-	if out.State == pipeline.Held {
-		out.Plan = pipeline.HeldPlanName(p.Out)
-		return out, disk.Copy(plan, out.Plan)
-	}
-	return out, nil
+// clip runs the pipeline for one clip.
+func (a *app) clip(ctx context.Context, r pipeline.Request, p disk.Paths, m screen.Meter) (pipeline.Outcome, error) {
+	r.In, r.Out, r.PlanOut, r.ReportOut, r.SheetOut = p.In, p.Out, p.Plan, p.Report, p.Sheet
+	return a.engine.redact(ctx, a.engine.stages(a.CrashLog), r, m.Event)
 }
 
 // tellOutcome prints how a clip ended; a hold ends with its own exit code.

@@ -217,10 +217,7 @@ func (s *shop) engine() engine {
 }
 
 func engineOf(stages pipeline.Stages) engine {
-	return engine{redact: pipeline.Redact, stages: func(string) pipeline.Stages { return stages }, sheets: sheets{
-		contact: func(_ context.Context, _ pipeline.Config, r pipeline.SheetRequest) error {
-			return os.WriteFile(r.PNG, []byte("faces"), 0o600)
-		}}}
+	return engine{redact: pipeline.Redact, stages: func(string) pipeline.Stages { return stages }}
 }
 
 // shopStages do what the clip's first word says at the stage that its second word names.
@@ -302,7 +299,7 @@ func (o *shopStages) Verify(ctx context.Context, r pipeline.VerifyRequest, event
 	if strings.HasPrefix(text, "hold ") {
 		res.Findings = []decide.Finding{{Kind: "face_outside", First: 0, Last: 1, Rect: [4]int{1, 1, 20, 20}, Text: "a face"}}
 	}
-	return res, os.WriteFile(r.ExtraOut, []byte("[]"), 0o600)
+	return res, errors.Join(os.WriteFile(r.ExtraOut, []byte("[]"), 0o600), os.WriteFile(r.SheetOut, []byte("faces"), 0o600))
 }
 
 // filesIn lists a folder's files by their path within it.

@@ -13,7 +13,7 @@ import (
 
 // stageCmd is `veil stage NAME`: the child's side of isolated.
 type stageCmd struct {
-	Name string `arg:"" enum:"analyze,render,verify,engines,contact,people,probe,nothing"`
+	Name string `arg:"" enum:"analyze,render,verify,engines,people,probe,nothing"`
 }
 
 // Run runs one stage. Its failure is an answer, not an exit code.
@@ -32,10 +32,8 @@ func (c *stageCmd) dispatch(ctx context.Context, stages pipeline.Stages, body []
 		return stage(ctx, body, events, stages.Render)
 	case "verify":
 		return stage(ctx, body, events, stages.Verify)
-	case "contact":
-		return stage(ctx, body, events, drawWith(pipeline.ContactSheet))
 	case "people":
-		return stage(ctx, body, events, drawWith(pipeline.PeopleSheet))
+		return stage(ctx, body, events, drawPeople)
 	case "probe":
 		return stage(ctx, body, events, inspect)
 	case "nothing":
@@ -101,9 +99,7 @@ type sheetRequest struct {
 	Sheet  pipeline.SheetRequest `json:"sheet"`
 }
 
-// drawWith makes a stage of what draws a sheet.
-func drawWith(draw func(context.Context, pipeline.Config, pipeline.SheetRequest) error) func(context.Context, sheetRequest, func(pipeline.Event)) (struct{}, error) {
-	return func(ctx context.Context, r sheetRequest, _ func(pipeline.Event)) (struct{}, error) {
-		return struct{}{}, draw(ctx, r.Config, r.Sheet)
-	}
+// drawPeople draws a sheet.
+func drawPeople(ctx context.Context, r sheetRequest, _ func(pipeline.Event)) (struct{}, error) {
+	return struct{}{}, pipeline.PeopleSheet(ctx, r.Config, r.Sheet)
 }

@@ -149,7 +149,7 @@ func (t *task) checkDigest() error {
 // earlierPlan fetches what an earlier attempt left: the plan that a person decided about, or the first pass.
 func (t *task) earlierPlan(ctx context.Context) error {
 	t.request = pipeline.Request{Config: t.config, In: t.scratch.Path("clip"), Out: t.scratch.Path("derivative.mp4"), Policy: t.policy,
-		OnHold: "keep", PlanOut: t.scratch.Path("plan.json"), ReportOut: t.scratch.Path("report.json"), Planned: t.keepDraft}
+		OnHold: "keep", PlanOut: t.scratch.Path("plan.json"), ReportOut: t.scratch.Path("report.json"), SheetOut: t.scratch.Path(store.SheetName), Planned: t.keepDraft}
 	t.request.Config.Scratch = t.scratch.Path("stages") // its lock must not be the folder's own
 	p := t.state.Plan
 	if len(t.job.Decisions) > 0 {
@@ -227,14 +227,6 @@ func (t *task) redact(ctx context.Context) error {
 	p.end()
 	t.meters.Video(t.outcome.Seconds, time.Since(p.begun))
 	return nil
-}
-
-// draw makes the sheet for whoever looks at the case; it shows faces and stays restricted.
-func (t *task) draw(ctx context.Context) error {
-	return t.stage("sheet", func() error {
-		return t.engine.sheets.contact(ctx, t.request.Config, pipeline.SheetRequest{
-			In: t.request.In, Out: t.outcome.Derivative, Plan: t.request.PlanOut, PNG: t.scratch.Path(store.SheetName)})
-	})
 }
 
 // sameSource looks at the original again: it must still be what was fetched.
