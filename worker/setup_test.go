@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -169,12 +170,12 @@ func TestScratchThatIsShort(t *testing.T) {
 	d := s.daemonOf(s.flags())
 	free := make(chan int64, 1)
 	now := int64(10 << 20)
-	d.room.Space = func(string) (int64, error) {
+	d.room.Space = func(string) (int64, int64, error) {
 		select {
 		case now = <-free:
 		default:
 		}
-		return now, nil
+		return now, 2 << 30, nil
 	}
 	s.hand("waits", "ok")
 	s.work(d)
@@ -197,8 +198,31 @@ func TestScratchThatIsShort(t *testing.T) {
 	if state := s.answer("waits"); state.Phase != jobs.Released {
 		t.Errorf("%+v", state)
 	}
-	free <- room.Extra + 2
-	s.hand("large", "ok that is larger than what is left")
+	s.noScratch()
+}
+
+// What else lies on the disk makes a clip wait, however little is left for it; only one that the empty disk could not hold fails.
+func TestClipThatFitsTheEmptyDisk(t *testing.T) {
+	s := newShop(t)
+	d := s.daemonOf(s.flags())
+	var free, all atomic.Int64
+	free.Store(room.Extra + 2)
+	all.Store(1 << 40)
+	d.room.Space = func(string) (int64, int64, error) { return free.Load(), all.Load(), nil }
+	s.hand("waits", "ok that is larger than what is left")
+	s.work(d)
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		state, err := s.s.Queue.State(t.Context(), "waits")
+		if err == nil && state.Code == "no_space" && state.Phase == jobs.Queued && state.Failures == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%+v %v", state, err)
+		}
+	}
+	free.Store(1 << 30)
+	all.Store(room.Extra + 2)
+	s.hand("large", "ok that is larger than any disk here")
 	if state := s.answer("large"); state.Phase != jobs.Failed || state.Code != failure.TooLarge {
 		t.Errorf("%+v", state)
 	}

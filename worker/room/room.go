@@ -33,8 +33,9 @@ const (
 // Room keeps account of the scratch space: what is free, less what the running jobs will still need, less the reserve.
 type Room struct {
 	dir     string
-	reserve int64                       // bytes that stay free
-	Space   func(string) (int64, error) // free bytes of a folder's file system; a test puts its own
+	reserve int64 // bytes that stay free
+	// Space gives the free bytes of a folder's file system, and all that it has; a test puts its own.
+	Space func(string) (free, all int64, err error)
 
 	mu     sync.Mutex
 	shares map[*Share]bool
@@ -52,17 +53,21 @@ func New(dir string, reserve int64) *Room {
 	return &Room{dir: dir, reserve: reserve, Space: freeSpace, shares: map[*Share]bool{}}
 }
 
-// freeSpace is what this user can still write, in bytes.
-func freeSpace(dir string) (int64, error) {
+// freeSpace is what this user can still write, and what he could write if nothing lay there, in bytes.
+func freeSpace(dir string) (free, all int64, err error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(dir, &fs); err != nil {
-		return 0, fmt.Errorf("look at the scratch folder: %w", err)
+		return 0, 0, fmt.Errorf("look at the scratch folder: %w", err)
 	}
-	return int64(fs.Bavail) * int64(fs.Bsize), nil
+	kept := fs.Bfree - fs.Bavail // for root
+	return int64(fs.Bavail) * int64(fs.Bsize), int64(fs.Blocks-kept) * int64(fs.Bsize), nil
 }
 
 // Free gives the free bytes of the scratch folder's file system.
-func (r *Room) Free() (int64, error) { return r.Space(r.dir) }
+func (r *Room) Free() (int64, error) {
+	free, _, err := r.Space(r.dir)
+	return free, err
+}
 
 // Low reports whether less than the reserve is free, or nobody can tell.
 func (r *Room) Low() bool {
@@ -70,34 +75,29 @@ func (r *Room) Low() bool {
 	return err != nil || free < r.reserve
 }
 
-// account gives the free bytes, what the running jobs have written, and what they will still write.
-func (r *Room) account() (free, written, pending int64, err error) {
-	free, err = r.Free()
+// pending is what the running jobs will still write, in bytes.
+func (r *Room) pending() (n int64) {
 	for s := range r.shares {
-		used := sizeOf(s.dir)
-		written += used
-		pending += max(s.need-used, 0)
+		n += max(s.need-sizeOf(s.dir), 0)
 	}
-	return free, written, pending, err
+	return n
 }
 
-// Take gives a job its share. ErrNeverFits says that the clip will never fit, ErrNoRoom that it does not fit beside the others.
+// Take gives a job its share. ErrNeverFits says that the clip would not fit onto the empty disk, ErrNoRoom that it does not fit
+// beside what lies there now, of other jobs or of anybody.
 func (r *Room) Take(dir string, size int64) (*Share, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	free, written, pending, err := r.account()
+	free, all, err := r.Space(r.dir)
 	if err != nil {
 		return nil, err
 	}
 	need := clipFactor*size + Extra
-	if need > free+written-r.reserve {
-		if len(r.shares) == 0 || need > free+written {
-			return nil, fmt.Errorf("%w: it needs %s, and %s would be free", ErrNeverFits, text.SizeLeft(need), text.SizeLeft(free+written-r.reserve))
-		}
-		return nil, ErrNoRoom
+	if need > all-r.reserve {
+		return nil, fmt.Errorf("%w: it needs %s, and the empty disk has %s", ErrNeverFits, text.SizeLeft(need), text.SizeLeft(all-r.reserve))
 	}
-	if need > free-pending-r.reserve {
-		return nil, ErrNoRoom
+	if left := free - r.pending() - r.reserve; need > left {
+		return nil, fmt.Errorf("%w: it needs %s, and %s are left", ErrNoRoom, text.SizeLeft(need), text.SizeLeft(left))
 	}
 	s := &Share{room: r, dir: dir, need: need}
 	r.shares[s] = true
@@ -126,16 +126,17 @@ func (r *Room) Crowded() bool {
 func (r *Room) Admit(ctx context.Context, short func(free, need int64)) error {
 	for told := false; ; told = true {
 		r.mu.Lock()
-		free, _, pending, err := r.account()
+		free, err := r.Free()
+		left := free - r.pending() - r.reserve
 		r.mu.Unlock()
 		if err != nil {
 			return err
 		}
-		if free-pending-r.reserve >= Extra {
+		if left >= Extra {
 			return nil
 		}
 		if !told {
-			short(free-pending-r.reserve, Extra)
+			short(left, Extra)
 		}
 		select {
 		case <-ctx.Done():
