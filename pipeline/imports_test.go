@@ -61,6 +61,9 @@ func TestImportsRunOneWay(t *testing.T) {
 			t.Errorf("%s imports gocv: only veil/pipeline/vision may", p)
 		}
 	}
+	if d := deps["veil/pipeline/media/mp4"]; len(d) > 0 {
+		t.Errorf("veil/pipeline/media/mp4 depends on %s: a small program without the pipeline uses it too", d)
+	}
 	for _, p := range []string{"veil/pipeline/track", "veil/pipeline/decide"} {
 		for _, d := range deps[p] {
 			if d != "veil/pipeline/track" {

@@ -10,6 +10,7 @@ import (
 
 	"veil/pipeline/decide"
 	"veil/pipeline/media"
+	"veil/pipeline/media/mp4"
 )
 
 // Config says where things lie and how much may be used; it changes no pixel but through the thread counts in Tools.
@@ -103,11 +104,12 @@ type Check struct {
 
 // VerifyResult is what verify saw. A failed check is not an error of the stage.
 type VerifyResult struct {
-	Checks   []Check          `json:"checks"`
-	Findings []decide.Finding `json:"findings"`  // faces outside every mask: a hold
-	PSNR     float64          `json:"psnr"`      // of the untouched area, dB; 100 where it is exact
-	TooNoisy bool             `json:"too_noisy"` // the untouched area misses the profile's figure: a lower CRF may mend it
-	Seconds  float64          `json:"seconds"`
+	Checks    []Check          `json:"checks"`
+	Findings  []decide.Finding `json:"findings"`  // faces outside every mask: a hold
+	PSNR      float64          `json:"psnr"`      // of the untouched area, dB; 100 where it is exact
+	TooNoisy  bool             `json:"too_noisy"` // the untouched area misses the profile's figure: a lower CRF may mend it
+	Container *mp4.Account     `json:"container"` // every byte of the derivative, accounted for
+	Seconds   float64          `json:"seconds"`
 }
 
 // Stages runs the three stages: in this process (Direct) or each in a child.

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"veil/pipeline/decide"
 	"veil/pipeline/media"
+	"veil/pipeline/media/mp4"
 )
 
 // ReportSchema names the version of the report's format.
@@ -32,6 +33,7 @@ type Report struct {
 	Removed     []media.Removed    `json:"removed"`
 	Checks      []Check            `json:"checks"`
 	Findings    []decide.Finding   `json:"findings"`
+	Container   *mp4.Account       `json:"container"`
 	Warnings    []string           `json:"warnings"`
 	Rounds      int                `json:"rounds"`
 	Stages      map[string]float64 `json:"stages"` // seconds by stage: analyze, render, verify

@@ -136,7 +136,7 @@ func (c *clip) report(state string, derivative FileDigest) Report {
 		Build: c.request.Config.Build, Analysis: p.Analysis, Encoder: c.rendered.EncoderArgs, CRF: c.rendered.CRF,
 		Frames: len(p.Frames), Excerpt: p.Excerpt, Tracks: len(p.Tracks), Masked: c.rendered.Masked,
 		WholeFrames: c.rendered.WholeFrames, Audio: c.audio(), Notes: c.rendered.Notes, Removed: c.rendered.Removed,
-		Checks: c.verified.Checks, Findings: p.Findings, Rounds: c.round, Stages: c.seconds, Warnings: []string{}, Sandbox: c.sandbox,
+		Checks: c.verified.Checks, Findings: p.Findings, Container: c.verified.Container, Rounds: c.round, Stages: c.seconds, Warnings: []string{}, Sandbox: c.sandbox,
 	}
 	for _, t := range p.Tracks {
 		if t.State == decide.StateKept {

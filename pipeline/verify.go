@@ -18,6 +18,7 @@ import (
 // Names of the checks.
 const (
 	checkStreams   = "streams"
+	checkContainer = "container"
 	checkFrames    = "frames"
 	checkStamps    = "time_stamps"
 	checkMasks     = "masks_hold_fill"
@@ -70,6 +71,9 @@ func (Direct) Verify(ctx context.Context, r VerifyRequest, events func(Event)) (
 	}
 	v.derivative = derivative
 	v.checkStreams()
+	if err := v.checkContainer(ctx); err != nil {
+		return VerifyResult{}, err
+	}
 	if err := v.compare(ctx, events); err != nil {
 		return VerifyResult{}, err
 	}

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"veil/pipeline/media/mp4"
 )
 
 // shown is what the real ffprobe tells of a file's video.
@@ -103,7 +105,32 @@ func encodeView(t testing.TB, tools Tools, o EncodeOptions, d decoded) *Encoder 
 	if err := e.Finish(); err != nil {
 		t.Fatal(err)
 	}
+	checkEveryByte(t, o.Out, int64(len(d.pixels)), o.Audio != nil)
 	return e
+}
+
+// checkEveryByte holds a finished file against the allow-list for its container.
+func checkEveryByte(t testing.TB, out string, frames int64, sound bool) {
+	t.Helper()
+	f, err := os.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := mp4.Walk(f, info.Size(), mp4.Policy{Sound: sound})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range a.Findings {
+		t.Errorf("%s", x)
+	}
+	if a.Frames != frames || (a.SoundFrames > 0) != sound {
+		t.Errorf("%d frames and %d sound frames, want %d, sound %v", a.Frames, a.SoundFrames, frames, sound)
+	}
 }
 
 func TestProfiles(t *testing.T) {
