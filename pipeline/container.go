@@ -36,7 +36,7 @@ func (v *verifier) checkContainer(ctx context.Context) error {
 	if n := len(v.plan.Frames); a.Clean() && a.Frames != int64(n) {
 		faults = append(faults, fmt.Sprintf("%d frames in the container, the plan has %d", a.Frames, n))
 	}
-	v.result.Container = a
+	v.result.Container = a.Counts
 	v.note(checkContainer, fmt.Sprintf("%d boxes, %d NAL units, %d sound frames, %d bytes: all on the allow-list",
 		a.Boxes, a.NALUnits, a.SoundFrames, info.Size()), faults)
 	return nil

@@ -108,7 +108,7 @@ type VerifyResult struct {
 	Findings  []decide.Finding `json:"findings"`  // faces outside every mask: a hold
 	PSNR      float64          `json:"psnr"`      // of the untouched area, dB; 100 where it is exact
 	TooNoisy  bool             `json:"too_noisy"` // the untouched area misses the profile's figure: a lower CRF may mend it
-	Container *mp4.Account     `json:"container"` // every byte of the derivative, accounted for
+	Container mp4.Counts       `json:"container"` // every byte of the derivative, accounted for
 	Seconds   float64          `json:"seconds"`
 }
 

@@ -33,7 +33,7 @@ type Report struct {
 	Removed     []media.Removed    `json:"removed"`
 	Checks      []Check            `json:"checks"`
 	Findings    []decide.Finding   `json:"findings"`
-	Container   *mp4.Account       `json:"container"`
+	Container   mp4.Counts         `json:"container"`
 	Warnings    []string           `json:"warnings"`
 	Rounds      int                `json:"rounds"`
 	Stages      map[string]float64 `json:"stages"` // seconds by stage: analyze, render, verify

@@ -114,9 +114,8 @@ func (w *walker) mp4a(b *box) {
 	}
 	f.want("the depth", 0, 16)
 	f.zero(4, "a reserved field")
-	t.rate = f.u32() >> 16
-	if t.rate != t.timescale {
-		f.fault("%d samples a second, the clock counts %d", t.rate, t.timescale)
+	if rate := f.u32(); rate != soundRate<<16 || t.timescale != soundRate {
+		f.fault("%d samples a second, the clock counts %d: it must be %d", rate>>16, t.timescale, soundRate)
 	}
 	if f.end() {
 		w.inside(b, b.body+head)
@@ -179,10 +178,13 @@ func (f *fields) descriptor(tag uint8, end int) int {
 	return f.at + n
 }
 
-// sampleRates are the rates of AAC by their number.
-var sampleRates = []uint32{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350}
+// soundRate is the rate of every derivative's sound, rateNumber how AAC names it.
+const (
+	soundRate  = 48000
+	rateNumber = 3
+)
 
-// soundConfig reads an AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1) that ends at a position: AAC-LC with frames of 1024
+// soundConfig reads an AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1) that ends at a position: AAC-LC at 48 kHz with frames of 1024
 // samples, and at most the words that say that there is no extension to it.
 func (f *fields) soundConfig(t *track, end int) {
 	n := end - f.at
@@ -196,16 +198,12 @@ func (f *fields) soundConfig(t *track, end int) {
 	if n > 2 && (r.u(11) != 0x2b7 || r.u(5) != 5 || r.u(r.left()) != 0) {
 		rest = 1
 	}
-	if kind != 2 || int(rate) >= len(sampleRates) || channels < 1 || channels > 7 || rest != 0 {
+	if kind != 2 || rate != rateNumber || layouts[uint8(channels)] == nil || rest != 0 {
 		f.at = at
-		f.fault("the sound is not plain AAC-LC")
+		f.fault("the sound is not plain AAC-LC of 48 kHz in mono, stereo or 5.1")
 		return
 	}
-	if sampleRates[rate] != t.rate {
-		f.at = at
-		f.fault("%d samples a second in the decoder's configuration, %d around it", sampleRates[rate], t.rate)
-	}
-	t.channels, t.rateIndex = uint8(channels), uint8(rate)
+	t.channels = uint8(channels)
 }
 
 func (w *walker) sgpd(b *box) {

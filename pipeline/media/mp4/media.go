@@ -240,15 +240,16 @@ const maxPriming = 2048
 
 // judgeEdits checks that a player shows all that the track holds.
 func (w *walker) judgeEdits(f *feed) {
-	if w.err != nil || len(f.t.edits) == 0 {
+	t := f.t
+	if w.err != nil || len(t.edits) == 0 {
 		if w.err == nil && f.order.first < 0 {
-			w.found(Hidden, f.t.at, f.t.path, "frames before the beginning")
+			w.found(Hidden, t.at, t.path, "frames before the beginning")
 		}
 		return
 	}
-	path := f.t.path + "/edts/elst"
-	for i, e := range f.t.edits {
-		last := i == len(f.t.edits)-1
+	path := t.path + "/edts/elst"
+	for i, e := range t.edits {
+		last := i == len(t.edits)-1
 		switch {
 		case !last && e.start != -1:
 			w.found(Hidden, e.at, path, "more than one edit shows a part of the track")
@@ -256,23 +257,27 @@ func (w *walker) judgeEdits(f *feed) {
 			w.found(Hidden, e.at, path, "the track is never shown")
 		}
 	}
-	e := f.t.edits[len(f.t.edits)-1]
+	e := t.edits[len(t.edits)-1]
 	if e.start < 0 {
 		return
 	}
 	late := e.start - f.order.first
-	if f.t.video && late > 0 || late > maxPriming {
+	if t.video && late > 0 || late > maxPriming {
 		w.found(Hidden, e.at, path, "the edit begins %d ticks behind the first sample: what lies before is not shown", late)
+	}
+	if length := t.duration - uint64(e.start); less(length+1, uint64(w.timescale), e.duration, uint64(t.timescale)) ||
+		less(e.duration+1, uint64(t.timescale), length, uint64(w.timescale)) {
+		w.found(Fields, t.at, t.path+"/mdia/mdhd", "the track lasts %d of its ticks, its edit %d of the movie's", t.duration, e.duration)
 	}
 	// A frame must begin within the edit. How long it is shown then is no matter: the time between two frames in the order of
 	// decoding is not that between them on the screen. Sound must end within it, but for a tick by which both clocks may round.
 	hides := false
-	if f.t.video {
+	if t.video {
 		begins := uint64(max(0, f.order.latest-e.start))
-		hides = !less(begins, uint64(w.timescale), e.duration, uint64(f.t.timescale))
+		hides = !less(begins, uint64(w.timescale), e.duration, uint64(t.timescale))
 	} else {
 		needed := uint64(max(1, f.order.ends-e.start))
-		hides = less(e.duration+1, uint64(f.t.timescale), needed-1, uint64(w.timescale))
+		hides = less(e.duration+1, uint64(t.timescale), needed-1, uint64(w.timescale))
 	}
 	if hides {
 		w.found(Hidden, e.at, path, "the edit lasts %d ticks of the movie, less than the samples: the end is not shown", e.duration)

@@ -64,13 +64,18 @@ func (f Finding) String() string {
 	return fmt.Sprintf("byte %d, %s: %s", f.Offset, f.Path, f.Reason)
 }
 
-// Account is what a walk saw.
-type Account struct {
+// Counts is how much a walk saw.
+type Counts struct {
 	Boxes       int   `json:"boxes"`
 	Frames      int64 `json:"frames"`       // pictures
 	NALUnits    int64 `json:"nal_units"`    // parameter sets and slices
 	SoundFrames int64 `json:"sound_frames"` // 0 without sound
 	MediaBytes  int64 `json:"media_bytes"`  // that samples use
+}
+
+// Account is what a walk saw, and what of it may not be there.
+type Account struct {
+	Counts
 	// Findings are in the order in which they were met; the walk goes on behind one wherever it still knows where it is.
 	Findings []Finding `json:"findings,omitempty"`
 	// More counts the findings beyond the first MaxFindings.

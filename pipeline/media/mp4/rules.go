@@ -88,8 +88,8 @@ func trakRules(video bool) []rule {
 	if !video {
 		size, shows = noTimes+"no size", "at most one delay, and one edit at normal speed; it may leave out the encoder's first 2048 samples"
 		header, about = one("smhd", "all zero", (*walker).smhd), "type soun, empty name"
-		entry = one("mp4a", "channels, 16 bits, the rate; no extension", (*walker).mp4a,
-			one("esds", "AAC-LC, 1 to 7 channels by number, no extension; one decoder description and nothing else", (*walker).esds),
+		entry = one("mp4a", "1 to 8 channels, 16 bits, 48 kHz; no extension", (*walker).mp4a,
+			one("esds", "AAC-LC at 48 kHz in mono, stereo or 5.1, no extension; one decoder description and nothing else", (*walker).esds),
 			maybe("btrt", "three numbers", (*walker).btrt))
 	}
 	stbl := []rule{

@@ -21,10 +21,8 @@ type track struct {
 	sps              *sps
 
 	// sound
-	rate      uint32
-	rateIndex uint8
-	channels  uint8
-	grouped   int64 // samples that sbgp speaks of
+	channels uint8
+	grouped  int64 // samples that sbgp speaks of
 
 	durations, shifts, keys, runs, sizes, chunks table
 	shiftVersion                                 uint8
@@ -114,7 +112,8 @@ func (w *walker) judgeDurations(t *track) {
 		ticks += uint64(n) * uint64(length)
 	}
 	w.sameCount(t, t.durations, samples)
-	if samples == t.samples && ticks != t.duration {
+	// Of pictures mdhd tells how long they are shown, stts the time between them in the order of decoding.
+	if !t.video && samples == t.samples && ticks != t.duration {
 		w.found(Tables, t.durations.at, t.durations.path, "samples last %d ticks, mdhd says %d", ticks, t.duration)
 	}
 }
