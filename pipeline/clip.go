@@ -242,7 +242,11 @@ func (c *clip) finerCRF() bool {
 // failedCheck turns the first failed check into an error.
 func (c *clip) failedCheck() error {
 	for _, k := range c.verified.Checks {
-		if k.Result != "passed" {
+		switch {
+		case k.Result == "passed":
+		case k.Name == checkContainer:
+			return fmt.Errorf("%w: %s", ErrContainer, k.Text)
+		default:
 			return fmt.Errorf("%w: %s: %s", ErrVerify, strings.ReplaceAll(k.Name, "_", " "), k.Text)
 		}
 	}

@@ -12,6 +12,10 @@ import (
 // ErrVerify says that a check on the derivative failed: nothing is released.
 var ErrVerify = errors.New("verification failed")
 
+// ErrContainer says that the derivative's file holds something that is not on the allow-list (docs/container.md). It is an
+// ErrVerify too.
+var ErrContainer = fmt.Errorf("%w: container", ErrVerify)
+
 // ErrUsage says that the request itself makes no sense.
 var ErrUsage = errors.New("usage")
 
@@ -67,6 +71,7 @@ var codes = []struct {
 	{media.ErrEmptyExcerpt, "empty_excerpt", "see `veil probe` for its duration", ExitUsage},
 	{media.ErrNoSpace, "no_space", "free space and run it again", ExitFailed},
 	{media.ErrEncoder, "encoder", "run `veil doctor`", ExitFailed},
+	{ErrContainer, "container", "nothing was released; keep the original and report this", ExitVerify},
 	{ErrVerify, "verify", "nothing was released; keep the original and report this", ExitVerify},
 	{ErrUsage, "usage", "", ExitUsage},
 	{os.ErrNotExist, "not_found", "check the path", ExitUsage},

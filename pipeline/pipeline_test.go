@@ -208,12 +208,14 @@ func TestRedactLowersCRFUntilTheFigureHolds(t *testing.T) {
 func TestRedactFailsClosed(t *testing.T) {
 	boom := errors.New("boom")
 	failed := VerifyResult{Checks: []Check{{Name: checkMasks, Result: "failed", Text: "frame 3"}}}
+	strange := VerifyResult{Checks: []Check{{Name: checkContainer, Result: "failed", Text: "byte 3"}}}
 	notDone := VerifyResult{Checks: []Check{{Name: checkMasks, Result: "not done"}}}
 	for name, c := range map[string]struct {
 		stages func(r Request) *fakeStages
 		want   error
 	}{
 		"a failed check":      {func(Request) *fakeStages { return &fakeStages{verdicts: []VerifyResult{failed}} }, ErrVerify},
+		"a strange container": {func(Request) *fakeStages { return &fakeStages{verdicts: []VerifyResult{strange}} }, ErrContainer},
 		"a check not done":    {func(Request) *fakeStages { return &fakeStages{verdicts: []VerifyResult{notDone}} }, ErrVerify},
 		"a render that fails": {func(Request) *fakeStages { return &fakeStages{onRender: func(RenderRequest) error { return boom }} }, boom},
 		"a source that changes": {func(r Request) *fakeStages {
