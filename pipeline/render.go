@@ -49,7 +49,7 @@ func (Direct) Render(ctx context.Context, r RenderRequest, events func(Event)) (
 	if err != nil {
 		return RenderResult{}, err
 	}
-	j := &renderJob{request: r, plan: plan, probe: probe, target: target, audio: audio}
+	j := &renderJob{request: r, plan: plan, probe: probe, target: target, audio: audio, label: plan.Labels()}
 	if err := j.run(ctx, events); err != nil {
 		return RenderResult{}, err
 	}
@@ -115,6 +115,7 @@ type renderJob struct {
 	probe   *media.Probe
 	target  *media.Target
 	audio   *media.AudioFile
+	label   func(*decide.Region) string
 
 	args   []string // of the encoder, without paths
 	masked float64  // sum over the frames of the share that is covered
@@ -197,8 +198,8 @@ func (j *renderJob) cover(painter *obscure.Painter, s shot) error {
 		j.masked++
 		return painter.PaintWhole(s.pixels)
 	}
-	areas := areasOf(f, j.plan.Source, j.target.View.Layout)
-	j.masked += share(areas, j.target.View.Layout)
+	areas := areasOf(f, j.plan.Source, j.target.View.Layout, j.label)
+	j.masked += obscure.Share(areas, j.target.View.Layout.Width, j.target.View.Layout.Height)
 	return painter.Paint(s.pixels, areas)
 }
 
@@ -217,14 +218,15 @@ func (j *renderJob) result(start time.Time) RenderResult {
 }
 
 // areasOf gives the covered areas of a frame in the layout's pixels. What touches the source's last column or row covers
-// the padding behind it too, as a rectangle: a stretched ellipse would give up pixels on the other side.
-func areasOf(f *decide.Frame, s decide.Source, l media.Layout) []obscure.Area {
+// the padding behind it too, as a rectangle: a stretched ellipse would give up pixels on the other side. label is the plan's.
+func areasOf(f *decide.Frame, s decide.Source, l media.Layout, label func(*decide.Region) string) []obscure.Area {
 	areas := make([]obscure.Area, 0, len(f.Regions))
-	for _, r := range f.Regions {
+	for i := range f.Regions {
+		r := &f.Regions[i]
 		if r.Kept {
 			continue
 		}
-		a := obscure.Area{X: r.Rect[0], Y: r.Rect[1], W: r.Rect[2], H: r.Rect[3], Ellipse: r.Ellipse, Face: r.Face, Track: r.Track}
+		a := obscure.Area{X: r.Rect[0], Y: r.Rect[1], W: r.Rect[2], H: r.Rect[3], Ellipse: r.Ellipse, Face: r.Face, Track: r.Track, Label: label(r)}
 		if a.X+a.W >= s.Width && l.Width > s.Width {
 			a.W, a.Ellipse = l.Width-a.X, false
 		}

@@ -79,14 +79,19 @@ func (c *clip) settle(ctx context.Context) (Outcome, error) {
 	return out, c.scratch.publish(c.part, out.Derivative)
 }
 
-// recordFindings writes what the last check found into the plan, in place of what earlier checks found, so that a person
-// can decide about it by its id. No region changes: the derivative is still this plan's.
+// recordFindings writes what the last check found, and what lacks a ground, into the plan, in place of what was found earlier,
+// so that a person can decide about it by its id. No region changes: the derivative is still this plan's.
 func (c *clip) recordFindings() error {
 	plan := c.plan
 	plan.Findings = slices.DeleteFunc(slices.Clone(plan.Findings), func(f decide.Finding) bool {
-		return f.Kind == decide.FindingFaceOutside && !f.Dismissed
+		return f.Kind == decide.FindingFaceOutside && !f.Dismissed || f.Kind == decide.FindingNoGround
 	})
-	if len(plan.Findings) == len(c.plan.Findings) && len(c.verified.Findings) == 0 {
+	found := slices.Clone(c.verified.Findings)
+	for _, text := range plan.MissingGrounds(c.rendered.HasAudio) {
+		found = append(found, decide.Finding{Kind: decide.FindingNoGround, Last: len(plan.Frames) - 1,
+			Rect: [4]int{0, 0, plan.Source.Width, plan.Source.Height}, Text: text})
+	}
+	if len(plan.Findings) == len(c.plan.Findings) && len(found) == 0 {
 		return nil
 	}
 	next := 1
@@ -96,7 +101,7 @@ func (c *clip) recordFindings() error {
 			next = max(next, n+1)
 		}
 	}
-	for _, f := range c.verified.Findings {
+	for _, f := range found {
 		f.ID = fmt.Sprintf("F%d", next)
 		next++
 		plan.Findings = append(plan.Findings, f)

@@ -177,7 +177,7 @@ func (v *verifier) compare(ctx context.Context, events func(Event)) error {
 	if err != nil {
 		return err
 	}
-	c := &comparer{v: v, painter: painter, layout: layout, sums: sums, contact: newContact(v, layout)}
+	c := &comparer{v: v, painter: painter, layout: layout, sums: sums, contact: newContact(v, layout), label: v.plan.Labels()}
 	free, freeGot := make(chan []byte, renderBuffers), make(chan []byte, renderBuffers)
 	for range renderBuffers {
 		free <- make([]byte, layout.Size())
@@ -261,6 +261,7 @@ type comparer struct {
 	layout  media.Layout
 	sums    *obscure.Comparison
 	contact *contact
+	label   func(*decide.Region) string
 
 	seen, got   int     // frames compared, frames that the derivative has
 	offset      float64 // seconds that the derivative's clock is ahead of the source's
@@ -288,7 +289,7 @@ func (c *comparer) look(p pair) error {
 	if err := c.contact.take(p); err != nil {
 		return err
 	}
-	areas := areasOf(f, c.v.plan.Source, c.layout)
+	areas := areasOf(f, c.v.plan.Source, c.layout, c.label)
 	var err error
 	if f.Whole {
 		areas = []obscure.Area{{W: c.layout.Width, H: c.layout.Height}}

@@ -33,12 +33,14 @@ func Apply(plan Plan, planDigest string, d Decisions) (Plan, error) {
 	c := newCoverer(p.Source, &p.Policy)
 	for _, r := range d.Cover {
 		added := Region{Kind: KindAdded, Rect: c.align(r.Rect)}
+		added.Code, added.Basis = p.Policy.Grounds.complete(GroundRegions, r.Code, r.Basis)
 		for i := range p.Frames {
 			if r.Span == nil || times[i] >= r.Span.From && times[i] < r.Span.To {
 				p.Frames[i].Regions = append(p.Frames[i].Regions, added)
 			}
 		}
 	}
+	p.applyGrounds(d.Ground, times)
 	p.keepTracks(times)
 	p.Decided = &Decided{Plan: planDigest, Decisions: d, Before: plan.Decided}
 	if err := p.Validate(); err != nil {
@@ -73,8 +75,12 @@ func checkDecisions(p *Plan, planDigest string, d Decisions) ([]float64, error) 
 		}
 	}
 	for _, x := range d.Dismiss {
-		if !slices.ContainsFunc(p.Findings, func(f Finding) bool { return f.ID == x.Finding }) {
+		i := slices.IndexFunc(p.Findings, func(f Finding) bool { return f.ID == x.Finding })
+		switch {
+		case i < 0:
 			f.add("finding %s is not in the plan", x.Finding)
+		case p.Findings[i].Kind == FindingNoGround:
+			f.add("finding %s cannot be dismissed: give codes and legal bases with ground", x.Finding)
 		}
 	}
 	for i, c := range d.Cover {
@@ -83,6 +89,7 @@ func checkDecisions(p *Plan, planDigest string, d Decisions) ([]float64, error) 
 			f.add("cover[%d].span from %g to %g holds no frame", i, s.From, s.To)
 		}
 	}
+	p.checkGrounds(&f, d)
 	return times, f.err("decisions")
 }
 

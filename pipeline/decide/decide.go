@@ -56,6 +56,9 @@ func Decide(in Input) (Plan, error) {
 		case in.Policy.Cover == "frame":
 			p.Frames[i].Whole, p.Frames[i].Why = true, "policy"
 		}
+		if f := &p.Frames[i]; f.Whole {
+			f.Code, f.Basis = p.Policy.Grounds.complete(GroundFrames, "", "")
+		}
 	}
 	c := newCoverer(in.Source, &p.Policy)
 	p.addFixed(c, in.FrameStamps)
@@ -121,6 +124,7 @@ func excerpt(in Input) *Excerpt {
 func (p *Plan) addFixed(c coverer, stamps []FrameStamp) {
 	for _, fixed := range p.Policy.Regions {
 		r := Region{Kind: KindFixed, Rect: c.align(fixed.Rect)}
+		r.Code, r.Basis = p.Policy.Grounds.complete(GroundRegions, fixed.Code, fixed.Basis)
 		for i, s := range stamps {
 			if fixed.Span == nil || s.Time >= fixed.Span.From && s.Time < fixed.Span.To {
 				p.Frames[i].Regions = append(p.Frames[i].Regions, r)
@@ -140,6 +144,8 @@ func (p *Plan) addTrack(c coverer, t track.Track) {
 	}
 	if !t.Sure && p.Policy.Unsure == "ignore" {
 		pt.State, pt.Reason = StateDropped, "doubtful, and the policy ignores doubt"
+	} else if p.Policy.Cover != "frame" {
+		pt.Code, pt.Basis = p.Policy.Grounds.complete(GroundTracks, "", "")
 	}
 	best := -1.0
 	seen := 0

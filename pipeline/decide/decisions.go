@@ -16,6 +16,7 @@ type Decisions struct {
 	Keep    []KeepTrack      `json:"keep,omitempty"`
 	Dismiss []DismissFinding `json:"dismiss,omitempty"`
 	Cover   []CoverRegion    `json:"cover,omitempty"`
+	Ground  []GroundFor      `json:"ground,omitempty"`
 }
 
 // KeepTrack leaves one track of this clip visible (R17: by track, never by face).
@@ -35,6 +36,18 @@ type CoverRegion struct {
 	Rect   [4]int `json:"rect"`
 	Span   *Span  `json:"span,omitempty"` // nil: the whole clip
 	Reason string `json:"reason"`
+	Code   string `json:"code,omitempty"`
+	Basis  string `json:"basis,omitempty"`
+}
+
+// GroundFor gives the ground for something that the plan withholds. With a track or a span it replaces what is there, without
+// it fills where there is none.
+type GroundFor struct {
+	What  string `json:"what"`            // "tracks", "regions" (areas of no track), "frames" (covered whole) or "sound"
+	Track int    `json:"track,omitempty"` // of tracks: this one alone
+	Span  *Span  `json:"span,omitempty"`  // of regions, frames and sound: only there
+	Code  string `json:"code"`
+	Basis string `json:"basis,omitempty"` // empty: what the policy's list has for the code
 }
 
 // ParseDecisions reads and validates decisions. The error is an *InvalidError that lists all faults.
@@ -67,8 +80,8 @@ func (d Decisions) check(f *faults) {
 	if strings.TrimSpace(d.By) == "" || !printable(d.By) {
 		f.add("by is %q, must name who decided", d.By)
 	}
-	if len(d.Keep)+len(d.Dismiss)+len(d.Cover) == 0 {
-		f.add("nothing is decided: keep, dismiss and cover are all empty")
+	if len(d.Keep)+len(d.Dismiss)+len(d.Cover)+len(d.Ground) == 0 {
+		f.add("nothing is decided: keep, dismiss, cover and ground are all empty")
 	}
 	kept := map[int]bool{}
 	for i, k := range d.Keep {
@@ -96,6 +109,10 @@ func (d Decisions) check(f *faults) {
 			f.span(fmt.Sprintf("cover[%d].span", i), *c.Span)
 		}
 		f.reason(fmt.Sprintf("cover[%d].reason", i), c.Reason)
+		f.ground(fmt.Sprintf("cover[%d]", i), c.Code, c.Basis, nil)
+	}
+	for i, g := range d.Ground {
+		g.check(f, fmt.Sprintf("ground[%d]", i))
 	}
 }
 

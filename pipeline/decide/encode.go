@@ -52,6 +52,9 @@ func (p Plan) Encode() ([]byte, error) {
 	list(e, "tracks", p.Tracks)
 	list(e, "findings", p.Findings)
 	list(e, "frames", p.Frames)
+	if len(p.Sound) > 0 {
+		e.field("sound", p.Sound)
+	}
 	if p.Decided != nil {
 		e.field("decided", p.Decided)
 	}

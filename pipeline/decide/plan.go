@@ -17,6 +17,9 @@ type Plan struct {
 	Tracks   []Track   `json:"tracks"`
 	Findings []Finding `json:"findings"`
 	Frames   []Frame   `json:"frames"`
+	// Sound holds the grounds that a person gave for the sound that the policy withholds, range by range; nil where nobody
+	// did (WithheldSound tells what is in force).
+	Sound []SoundRange `json:"sound,omitempty"`
 	// Decided records the decisions that were applied to an earlier plan, named by its digest.
 	Decided *Decided `json:"decided,omitempty"`
 }
@@ -87,13 +90,16 @@ type Track struct {
 	// Best is the frame index with the best detection, BestBox its box: [x, y, w, h].
 	Best    int    `json:"best"`
 	BestBox [4]int `json:"best_box"`
+	// Code and Basis are why it is covered.
+	Code  string `json:"code,omitempty"`
+	Basis string `json:"basis,omitempty"`
 }
 
 // Finding is something a person has to look at before the clip may be released: an unsure track where the policy says
 // review, or a face that the check on the output saw outside every mask.
 type Finding struct {
 	ID    string `json:"id"`   // "F1", "F2", ...
-	Kind  string `json:"kind"` // "unsure", "face_outside", "quality", "kept_lost"
+	Kind  string `json:"kind"` // "unsure", "face_outside", "quality", "kept_lost", "no_ground"
 	First int    `json:"first"`
 	Last  int    `json:"last"`
 	Rect  [4]int `json:"rect"`
@@ -111,8 +117,11 @@ type Frame struct {
 	// Digest is the decoder's Adler-32 over the decoded planes, eight hex digits: the render stops where it differs.
 	Digest string `json:"digest"`
 	// Whole covers the whole picture: damage, or the policy's whole-frame mode. Why is its reason.
-	Whole   bool     `json:"whole,omitempty"`
-	Why     string   `json:"why,omitempty"`
+	Whole bool   `json:"whole,omitempty"`
+	Why   string `json:"why,omitempty"`
+	// Code and Basis are the ground for covering it whole.
+	Code    string   `json:"code,omitempty"`
+	Basis   string   `json:"basis,omitempty"`
 	Cut     bool     `json:"cut,omitempty"` // first frame of a scene
 	Regions []Region `json:"regions,omitempty"`
 }
@@ -130,6 +139,9 @@ const (
 	FindingFaceOutside = "face_outside"
 	FindingQuality     = "quality"
 	FindingKeptLost    = "kept_lost"
+	// FindingNoGround tells what is withheld without a code or a legal basis, where the policy asks for them. It cannot be
+	// dismissed: it goes when the grounds are given.
+	FindingNoGround = "no_ground"
 )
 
 // Region kinds.
@@ -156,6 +168,9 @@ type Region struct {
 	// Kept marks the place of a track that stays visible: nothing is covered, and the check on the output accepts a
 	// face here.
 	Kept bool `json:"kept,omitempty"`
+	// Code and Basis are why it is covered, where it belongs to no track; a track has its own.
+	Code  string `json:"code,omitempty"`
+	Basis string `json:"basis,omitempty"`
 }
 
 // Decided records which decisions made this plan out of another, and how that one came about.

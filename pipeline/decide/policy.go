@@ -14,15 +14,15 @@ type Policy struct {
 	Schema string `json:"schema"`
 	Name   string `json:"name"`
 	// Release is "public" or "restricted". Blur and mosaic are refused for public release.
-	Release string `json:"release"`
-	Cover   string `json:"cover"`   // "face", "head" or "frame" (the whole picture)
-	Fill    string `json:"fill"`    // "solid", "surround", "blur" or "mosaic"
-	Shape   string `json:"shape"`   // "rectangle" or "ellipse" (circumscribed)
-	Unsure  string `json:"unsure"`  // "mask", "review" or "ignore"
-	Damage  string `json:"damage"`  // "fail" or "mask"
-	Profile string `json:"profile"` // "press", "court" or "lossless"
-	Audio   string `json:"audio"`   // "drop" or "keep"
-	Mute    []Span `json:"mute,omitempty"`
+	Release string  `json:"release"`
+	Cover   string  `json:"cover"`   // "face", "head" or "frame" (the whole picture)
+	Fill    string  `json:"fill"`    // "solid", "surround", "blur" or "mosaic"
+	Shape   string  `json:"shape"`   // "rectangle" or "ellipse" (circumscribed)
+	Unsure  string  `json:"unsure"`  // "mask", "review" or "ignore"
+	Damage  string  `json:"damage"`  // "fail" or "mask"
+	Profile string  `json:"profile"` // "press", "court" or "lossless"
+	Audio   string  `json:"audio"`   // "drop" or "keep"
+	Mute    []Muted `json:"mute,omitempty"`
 	// AudioTrack is the number, from 0, of the audio stream to keep.
 	AudioTrack int `json:"audio_track,omitempty"`
 	// Effort is "thorough" or "fast".
@@ -32,6 +32,8 @@ type Policy struct {
 	MaxMasked float64 `json:"max_masked,omitempty"`
 	// Margin is how much a face's box is grown on each side, as a share of its side; at least 0.1.
 	Margin float64 `json:"margin"`
+	// Grounds are the codes and provisions under which is withheld; nil: none are asked for, and any may be given.
+	Grounds *Grounds `json:"grounds,omitempty"`
 }
 
 // Span is a time range in seconds from the first frame of the source, To exclusive.
@@ -40,11 +42,21 @@ type Span struct {
 	To   float64 `json:"to"`
 }
 
+// Muted is a time range without sound, and why.
+type Muted struct {
+	From  float64 `json:"from"`
+	To    float64 `json:"to"` // exclusive
+	Code  string  `json:"code,omitempty"`
+	Basis string  `json:"basis,omitempty"`
+}
+
 // FixedRegion is an area that is covered whatever is found there: burnt-in names, plates, screens.
 type FixedRegion struct {
 	Rect   [4]int `json:"rect"` // x, y, w, h in upright storage pixels
 	Span   *Span  `json:"span,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	Code   string `json:"code,omitempty"`
+	Basis  string `json:"basis,omitempty"`
 }
 
 // DefaultMargin is what a policy without a margin gets.
@@ -119,13 +131,16 @@ func (p Policy) check(f *faults, prefix string) {
 		f.add("%saudio_track is %d, must be 0 or more", prefix, p.AudioTrack)
 	}
 	for i, s := range p.Mute {
-		f.span(fmt.Sprintf("%smute[%d]", prefix, i), s)
+		at := fmt.Sprintf("%smute[%d]", prefix, i)
+		f.span(at, Span{From: s.From, To: s.To})
+		f.ground(at, s.Code, s.Basis, p.Grounds)
 	}
 	for i, r := range p.Regions {
 		f.rect(fmt.Sprintf("%sregions[%d].rect", prefix, i), r.Rect, 0, 0)
 		if r.Span != nil {
 			f.span(fmt.Sprintf("%sregions[%d].span", prefix, i), *r.Span)
 		}
+		f.ground(fmt.Sprintf("%sregions[%d]", prefix, i), r.Code, r.Basis, p.Grounds)
 	}
 	if !finite(p.MaxMasked) || p.MaxMasked < 0 || p.MaxMasked > 1 {
 		f.add("%smax_masked is %g, must be 0 to 1", prefix, p.MaxMasked)
@@ -133,6 +148,7 @@ func (p Policy) check(f *faults, prefix string) {
 	if !finite(p.Margin) || p.Margin < 0.1 || p.Margin > 2 {
 		f.add("%smargin is %g, must be 0.1 to 2", prefix, p.Margin)
 	}
+	p.Grounds.check(f, prefix)
 }
 
 // printable reports whether s holds no control characters.

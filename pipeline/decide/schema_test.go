@@ -46,8 +46,9 @@ func fullPlan(t *testing.T) Plan {
 	in := testInput(t, Disclosure, still(1, 3, 20, track.Box{X: 100, Y: 50, W: 40, H: 50}), still(2, 5, 40, track.Box{X: 400, Y: 200, W: 40, H: 50}))
 	in.Source.Interlaced = true
 	in.Policy.Shape, in.Policy.Damage, in.Policy.AudioTrack = "ellipse", "mask", 1
-	in.Policy.Mute = []Span{{From: 0.5, To: 1}}
-	in.Policy.Regions = []FixedRegion{{Rect: [4]int{0, 300, 100, 61}, Span: &Span{From: 1, To: 2}, Reason: "number plate"}}
+	in.Policy.Mute = []Muted{{From: 0.5, To: 1, Code: "§ 22", Basis: "own"}, {From: 1.5, To: 2}}
+	in.Policy.Grounds = testGrounds()
+	in.Policy.Regions = []FixedRegion{{Rect: [4]int{0, 300, 100, 61}, Span: &Span{From: 1, To: 2}, Reason: "number plate", Code: "G2", Basis: "§ 45 StVG"}}
 	in.Tracks[1].Sure, in.Tracks[1].BornInside, in.Tracks[1].DiedInside = false, true, true
 	in.FrameStamps[7].Damaged, in.FrameStamps[7].Why, in.FrameStamps[0].Cut = true, "corrupt", true
 	for i := range in.FrameStamps {
@@ -66,7 +67,8 @@ func fullPlan(t *testing.T) Plan {
 		if p, err = Apply(p, Digest(data), Decisions{
 			Schema: DecisionsSchema, Plan: Digest(data), By: "A. Officer",
 			Keep: []KeepTrack{{Track: 1, Reason: "gave consent"}}, Dismiss: []DismissFinding{{Finding: "F1", Reason: "a face, and covered"}},
-			Cover: []CoverRegion{{Rect: [4]int{5, 6, 70, 80}, Span: &Span{From: 1, To: 2}, Reason: "screen"}},
+			Cover: []CoverRegion{{Rect: [4]int{5, 6, 70, 80}, Span: &Span{From: 1, To: 2}, Reason: "screen", Code: "G2", Basis: "by its own"}},
+			Ground: []GroundFor{{What: GroundTracks, Track: 1, Code: "G2"}, {What: GroundSound, Span: &Span{From: 1, To: 3}, Code: "G2", Basis: "x"}},
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -147,11 +149,12 @@ func (w *schemaWalk) compare(at string, typ reflect.Type, file string, node map[
 	}
 	for node["$ref"] != nil {
 		ref := node["$ref"].(string)
-		if other, ok := strings.CutPrefix(ref, "#/$defs/"); ok {
-			node = w.doc(file)["$defs"].(map[string]any)[other].(map[string]any)
-		} else {
-			file = ref
-			node = w.doc(file)
+		other, within, ok := strings.Cut(ref, "#/$defs/")
+		if other != "" {
+			file = other
+		}
+		if node = w.doc(file); ok {
+			node = node["$defs"].(map[string]any)[within].(map[string]any)
 		}
 	}
 	switch typ.Kind() {
@@ -172,7 +175,7 @@ func (w *schemaWalk) compareFields(at string, typ reflect.Type, file string, nod
 		w.t.Errorf("%s: the schema is open", at)
 		return
 	}
-	required := node["required"].([]any)
+	required, _ := node["required"].([]any)
 	names := map[string]bool{}
 	for i := range typ.NumField() {
 		f := typ.Field(i)
@@ -213,6 +216,15 @@ func TestSchemaAndCodeRefuseTheSame(t *testing.T) {
 		"decisions": func(b []byte) error { _, err := ParseDecisions(b); return err },
 	}
 	for _, c := range []struct{ doc, text, old, new string }{
+		{"policy", string(policy), `0.25`, `0.25, "grounds": {"codes": []}`},
+		{"policy", string(policy), `0.25`, `0.25, "grounds": {"codes": [{"code": "Müller 1", "basis": "x"}]}`},
+		{"policy", string(policy), `0.25`, `0.25, "grounds": {"codes": [{"code": "Wagner 1", "basis": "x"}]}`},
+		{"policy", string(policy), `0.25`, `0.25, "grounds": {"codes": [{"code": "KUG", "basis": "x"}]}`},
+		{"policy", string(policy), `0.25`, `0.25, "grounds": {"codes": [{"code": "6 ", "basis": "x"}]}`},
+		{"policy", string(policy), `0.25`, `0.25, "grounds": {"codes": [{"code": "6", "basis": " "}]}`},
+		{"policy", string(policy), `0.25`, `0.25, "grounds": {"codes": [{"code": "6", "basis": "a\nb"}]}`},
+		{"decisions", string(decisions), `"what": "tracks"`, `"what": "faces"`},
+		{"decisions", string(decisions), "\"track\": 1,\n      \"code\": \"G2\"", `"track": 1, "code": ""`},
 		{"policy", string(policy), `"name"`, `"nom": 1, "name"`},
 		{"policy", string(policy), `"surround"`, `"mosaic"`},
 		{"policy", string(policy), `0.25`, `-1`},

@@ -33,6 +33,7 @@ func (p *Plan) Validate() error {
 	states := p.checkTracks(&f)
 	p.checkFindings(&f, states)
 	p.checkFrames(&f, states)
+	p.checkSound(&f)
 	decided := p.allDecided()
 	if len(decided) > maxDecided {
 		f.add("decided is nested more than %d deep", maxDecided)
@@ -129,6 +130,7 @@ func (p *Plan) checkTracks(f *faults) map[int]string {
 		if t.State == StateKept && (t.By == "" || t.Reason == "") {
 			f.add("%s is kept without a reason or a name", at)
 		}
+		f.ground(at, t.Code, t.Basis, p.Policy.Grounds)
 	}
 	return states
 }
@@ -141,7 +143,7 @@ func (p *Plan) checkFindings(f *faults, states map[int]string) {
 			f.add("%s.id is %q, must be like \"F1\" and given once", at, x.ID)
 		}
 		seen[x.ID] = true
-		f.oneOf(at+".kind", x.Kind, FindingUnsure, FindingFaceOutside, FindingQuality, FindingKeptLost)
+		f.oneOf(at+".kind", x.Kind, FindingUnsure, FindingFaceOutside, FindingQuality, FindingKeptLost, FindingNoGround)
 		if x.First < 0 || x.Last < x.First || x.Last >= len(p.Frames) {
 			f.add("%s is frames %d to %d, the plan has %d frames", at, x.First, x.Last, len(p.Frames))
 		}
@@ -151,6 +153,9 @@ func (p *Plan) checkFindings(f *faults, states map[int]string) {
 		}
 		if x.Dismissed && (x.By == "" || x.Reason == "") {
 			f.add("%s is dismissed without a reason or a name", at)
+		}
+		if x.Dismissed && x.Kind == FindingNoGround {
+			f.add("%s is dismissed, but only the missing grounds make it go", at)
 		}
 	}
 }
@@ -172,6 +177,12 @@ func (p *Plan) checkFrames(f *faults, states map[int]string) {
 		if fr.Whole && fr.Why == "" {
 			f.add("frames[%d] is covered whole without saying why", i)
 		}
+		if fr.Code != "" || fr.Basis != "" {
+			if !fr.Whole {
+				f.add("frames[%d] has a ground but is not covered whole", i)
+			}
+			f.ground(fmt.Sprintf("frames[%d]", i), fr.Code, fr.Basis, p.Policy.Grounds)
+		}
 		for j := range fr.Regions {
 			p.checkRegion(f, i, j, states)
 		}
@@ -180,7 +191,7 @@ func (p *Plan) checkFrames(f *faults, states map[int]string) {
 
 func (p *Plan) checkRegion(f *faults, i, j int, states map[int]string) {
 	r := &p.Frames[i].Regions[j]
-	if regionFine(r, p.Source, states) {
+	if regionFine(r, p.Source, states) && regionGroundFine(r, p.Policy.Grounds) {
 		return
 	}
 	at := fmt.Sprintf("frames[%d].regions[%d]", i, j)
@@ -199,6 +210,18 @@ func (p *Plan) checkRegion(f *faults, i, j int, states map[int]string) {
 	if r.Kept && states[r.Track] != StateKept {
 		f.add("%s is kept, but track %d is not: give the track the state %q, a reason and a name", at, r.Track, StateKept)
 	}
+	if r.Track != 0 && (r.Code != "" || r.Basis != "") {
+		f.add("%s has a ground of its own, but its track %d has one for all of it", at, r.Track)
+	}
+	f.ground(at, r.Code, r.Basis, p.Policy.Grounds)
+}
+
+// regionGroundFine reports whether a region's ground is allowed: a track's stands with the track.
+func regionGroundFine(r *Region, g *Grounds) bool {
+	if r.Code == "" && r.Basis == "" {
+		return true
+	}
+	return r.Track == 0 && groundFine(r.Code, r.Basis, g)
 }
 
 // regionFine is the quick way through a plan of millions of regions: it allocates nothing.

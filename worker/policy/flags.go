@@ -48,9 +48,9 @@ func (f *Flags) Load() (decide.Policy, error) {
 	if p.Audio != "keep" && (f.AudioTrack != nil || len(f.Mute) > 0) {
 		return p, failure.Usagef("add --audio keep, or leave them out", "--mute and --audio-track need sound, and the policy drops it")
 	}
-	p.Mute = append([]decide.Span(nil), p.Mute...)
+	p.Mute = append([]decide.Muted(nil), p.Mute...)
 	for _, m := range f.Mute {
-		p.Mute = append(p.Mute, decide.Span(m))
+		p.Mute = append(p.Mute, decide.Muted{From: m.From, To: m.To})
 	}
 	p.Regions = append([]decide.FixedRegion(nil), p.Regions...)
 	for _, r := range f.Region {

@@ -27,7 +27,7 @@ func TestFlagsChangeACopyOfThePolicy(t *testing.T) {
 	}
 	want.Fill, want.Cover, want.Shape, want.Audio, want.AudioTrack = "solid", "face", "ellipse", "keep", 1
 	want.Profile, want.Unsure, want.Damage, want.Effort = "lossless", "review", "mask", "fast"
-	want.Mute = []decide.Span{{From: 1, To: 2}}
+	want.Mute = []decide.Muted{{From: 1, To: 2}}
 	want.Regions = []decide.FixedRegion{{Rect: [4]int{1, 2, 3, 4}, Reason: "command line"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -56,6 +56,8 @@ type Area struct {
 	Face int
 	// Track is the caller's; it changes no pixel.
 	Track int
+	// Label is drawn in the middle of the fill, where it fits inside the area: at most 32 of printable ASCII and §.
+	Label string
 }
 
 // check refuses what can only be a mistake of the caller.
@@ -65,7 +67,7 @@ func (a Area) check() error {
 		a.X < -maxCoordinate || a.X > maxCoordinate || a.Y < -maxCoordinate || a.Y > maxCoordinate {
 		return fmt.Errorf("%d,%d,%d,%d: %w", a.X, a.Y, a.W, a.H, ErrArea)
 	}
-	return nil
+	return checkLabel(a.Label)
 }
 
 // Painter covers areas of frames of one layout with one fill.
@@ -79,6 +81,7 @@ type Painter struct {
 	masks  maskPair
 	grid   surround
 	cells  cells
+	plates []plate
 }
 
 // New makes a painter. It refuses layouts that are not planar YUV and fills it does not know.
@@ -145,6 +148,7 @@ func (p *Painter) Paint(frame []byte, areas []Area) error {
 	default:
 		p.paintCells(frame, areas)
 	}
+	p.paintLabels(frame, areas)
 	return nil
 }
 
