@@ -87,9 +87,9 @@ func (c *clip) recordFindings() error {
 		return f.Kind == decide.FindingFaceOutside && !f.Dismissed || f.Kind == decide.FindingNoGround
 	})
 	found := slices.Clone(c.verified.Findings)
-	for _, text := range plan.MissingGrounds(c.rendered.HasAudio) {
+	for _, missing := range plan.MissingGrounds(c.rendered.HasAudio) {
 		found = append(found, decide.Finding{Kind: decide.FindingNoGround, Last: len(plan.Frames) - 1,
-			Rect: [4]int{0, 0, plan.Source.Width, plan.Source.Height}, Text: text})
+			Rect: [4]int{0, 0, plan.Source.Width, plan.Source.Height}, Text: missing.String()})
 	}
 	if len(plan.Findings) == len(c.plan.Findings) && len(found) == 0 {
 		return nil

@@ -59,7 +59,7 @@ func checkDecisions(p *Plan, planDigest string, d Decisions) ([]float64, error) 
 	if d.Plan != planDigest {
 		f.add("they were made for plan %.12s, this is plan %.12s", d.Plan, planDigest)
 	}
-	times := p.times()
+	times := p.Times()
 	if len(p.allDecided()) >= maxDecided {
 		f.add("the plan was decided about %d times, which is as often as it can be", maxDecided)
 	}
@@ -93,8 +93,8 @@ func checkDecisions(p *Plan, planDigest string, d Decisions) ([]float64, error) 
 	return times, f.err("decisions")
 }
 
-// times gives each frame's time in seconds from the first frame of the source.
-func (p *Plan) times() []float64 {
+// Times gives each frame's time in seconds from the first frame of the source.
+func (p *Plan) Times() []float64 {
 	times := make([]float64, len(p.Frames))
 	tick, err := parseTimeBase(p.Source.TimeBase)
 	if err != nil || len(p.Frames) == 0 {

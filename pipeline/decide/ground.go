@@ -212,14 +212,65 @@ func (p *Plan) checkSound(f *faults) {
 	}
 }
 
-// MissingGrounds says what is withheld without a code or a legal basis, one line for each kind; sound says whether the source
-// has any. It is empty where the policy asks for no grounds.
-func (p *Plan) MissingGrounds(sound bool) []string {
+// MissingGround is what is withheld of one kind without a code or a legal basis.
+type MissingGround struct {
+	What   string `json:"what"` // "tracks", "regions", "frames" or "sound"
+	Tracks []int  `json:"tracks,omitempty"`
+	Frames int    `json:"frames,omitempty"` // of regions and frames
+}
+
+// maxTracksShown bounds the text of a MissingGround, not its list.
+const maxTracksShown = 12
+
+// String says what is missing and what to do, in one line.
+func (m MissingGround) String() string {
+	const rest = " withheld without reason code or legal basis: give them with ground in the decisions"
+	switch m.What {
+	case GroundTracks:
+		var shown []string
+		for _, id := range m.Tracks[:min(len(m.Tracks), maxTracksShown)] {
+			shown = append(shown, strconv.Itoa(id))
+		}
+		more := ""
+		if n := len(m.Tracks) - len(shown); n > 0 {
+			more = fmt.Sprintf(" and %d more", n)
+		}
+		return "tracks " + strings.Join(shown, ", ") + more + rest
+	case GroundRegions:
+		return fmt.Sprintf("areas of no track, in %d frames,%s", m.Frames, rest)
+	case GroundFrames:
+		return fmt.Sprintf("frames covered whole, %d,%s", m.Frames, rest)
+	}
+	return "sound" + rest
+}
+
+// MissingGrounds lists by kind what is withheld without a code or a legal basis; sound says whether the source has any. It is
+// empty where the policy asks for no grounds.
+func (p *Plan) MissingGrounds(sound bool) []MissingGround {
 	if p.Policy.Grounds == nil || !p.Policy.Grounds.Required {
 		return nil
 	}
+	tracks, regions, frames := p.ungrounded()
+	var out []MissingGround
+	if len(tracks) > 0 {
+		out = append(out, MissingGround{What: GroundTracks, Tracks: tracks})
+	}
+	if regions > 0 {
+		out = append(out, MissingGround{What: GroundRegions, Frames: regions})
+	}
+	if frames > 0 {
+		out = append(out, MissingGround{What: GroundFrames, Frames: frames})
+	}
+	if sound && slices.ContainsFunc(p.WithheldSound(), func(s SoundRange) bool { return s.Code == "" || s.Basis == "" }) {
+		out = append(out, MissingGround{What: GroundSound})
+	}
+	return out
+}
+
+// ungrounded lists the covered tracks that lack a ground, and counts the frames with an area of no track, and those covered
+// whole, that do.
+func (p *Plan) ungrounded() (tracks []int, regions, frames int) {
 	covered := map[int]bool{}
-	regions, frames := 0, 0
 	for i := range p.Frames {
 		f := &p.Frames[i]
 		if f.Whole {
@@ -242,41 +293,12 @@ func (p *Plan) MissingGrounds(sound bool) []string {
 			regions++
 		}
 	}
-	var out []string
-	lacks := func(format string, args ...any) {
-		out = append(out, fmt.Sprintf(format, args...)+" withheld without reason code or legal basis: give them with ground in the decisions")
-	}
-	var tracks []string
 	for _, t := range p.Tracks {
 		if covered[t.ID] && (t.Code == "" || t.Basis == "") {
-			tracks = append(tracks, strconv.Itoa(t.ID))
+			tracks = append(tracks, t.ID)
 		}
 	}
-	if n := len(tracks); n > 0 {
-		shown := tracks[:min(n, 12)]
-		if n > len(shown) {
-			shown = append(slices.Clone(shown), fmt.Sprintf("and %d more", n-len(shown)))
-		}
-		lacks("%s: %s, are", count(n, "track"), strings.Join(shown, ", "))
-	}
-	if regions > 0 {
-		lacks("areas of no track, in %s, are", count(regions, "frame"))
-	}
-	if frames > 0 {
-		lacks("%s, covered whole, are", count(frames, "frame"))
-	}
-	if sound && slices.ContainsFunc(p.WithheldSound(), func(s SoundRange) bool { return s.Code == "" || s.Basis == "" }) {
-		lacks("sound is")
-	}
-	return out
-}
-
-// count is a number and what is counted.
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return tracks, regions, frames
 }
 
 // Labels gives what is to be drawn on the fill of a region, empty where nothing is.

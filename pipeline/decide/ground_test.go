@@ -59,11 +59,7 @@ func TestGroundsComeFromThePolicy(t *testing.T) {
 	if tr := p.Tracks[0]; tr.Code != "§ 22" || tr.Basis != "§ 22 KUG" {
 		t.Errorf("%+v", tr)
 	}
-	want := []string{
-		"areas of no track, in 5 frames, are withheld without reason code or legal basis: give them with ground in the decisions",
-		"1 frame, covered whole, are withheld without reason code or legal basis: give them with ground in the decisions",
-		"sound is withheld without reason code or legal basis: give them with ground in the decisions",
-	}
+	want := []MissingGround{{What: GroundRegions, Frames: 5}, {What: GroundFrames, Frames: 1}, {What: GroundSound}}
 	if diff := cmp.Diff(want, p.MissingGrounds(true)); diff != "" {
 		t.Error(diff)
 	}
@@ -77,8 +73,11 @@ func TestGroundsComeFromThePolicy(t *testing.T) {
 	in := groundedInput(t)
 	in.Policy.Grounds.Tracks, in.Policy.Audio, in.Policy.Mute = "", "drop", nil
 	p = decided(t, in)
-	if miss := p.MissingGrounds(true); !strings.HasPrefix(miss[0], "2 tracks: 1, 2, are") || len(miss) != 4 {
-		t.Errorf("%q", miss)
+	if miss := p.MissingGrounds(true); !slices.Equal(miss[0].Tracks, []int{1, 2}) || len(miss) != 4 {
+		t.Errorf("%+v", miss)
+	}
+	if s := (MissingGround{What: GroundTracks, Tracks: span(1, 15)}).String(); !strings.HasPrefix(s, "tracks 1, 2, ") || !strings.Contains(s, " 12 and 3 more withheld") {
+		t.Error(s)
 	}
 }
 
@@ -95,7 +94,7 @@ func TestGroundsAreGivenByDecisions(t *testing.T) {
 		t.Fatal(err)
 	}
 	if miss := after.MissingGrounds(true); len(miss) != 0 {
-		t.Errorf("still missing: %q", miss)
+		t.Errorf("still missing: %+v", miss)
 	}
 	if a, b := after.Tracks[0], after.Tracks[1]; a.Code != "§ 22" || b.Code != "G2" || b.Basis != "§ 1" {
 		t.Errorf("%+v %+v", a, b)

@@ -67,7 +67,7 @@ func fullPlan(t *testing.T) Plan {
 		if p, err = Apply(p, Digest(data), Decisions{
 			Schema: DecisionsSchema, Plan: Digest(data), By: "A. Officer",
 			Keep: []KeepTrack{{Track: 1, Reason: "gave consent"}}, Dismiss: []DismissFinding{{Finding: "F1", Reason: "a face, and covered"}},
-			Cover: []CoverRegion{{Rect: [4]int{5, 6, 70, 80}, Span: &Span{From: 1, To: 2}, Reason: "screen", Code: "G2", Basis: "by its own"}},
+			Cover:  []CoverRegion{{Rect: [4]int{5, 6, 70, 80}, Span: &Span{From: 1, To: 2}, Reason: "screen", Code: "G2", Basis: "by its own"}},
 			Ground: []GroundFor{{What: GroundTracks, Track: 1, Code: "G2"}, {What: GroundSound, Span: &Span{From: 1, To: 3}, Code: "G2", Basis: "x"}},
 		}); err != nil {
 			t.Fatal(err)
