@@ -186,6 +186,16 @@ func (f folder) walk(ctx context.Context, w walk, dir string) bool {
 	return true
 }
 
+// ListVersions is List: a folder keeps no versions.
+func (s *dirStore) ListVersions(ctx context.Context, prefix string) iter.Seq2[Object, error] {
+	return s.List(ctx, prefix)
+}
+
+// Lock does nothing: a folder has no locks.
+func (s *dirStore) Lock(_ context.Context, key string, _ time.Time) (bool, error) {
+	return false, checkKey(key)
+}
+
 // entries are those of a folder in the order that their keys have: a folder's end with a slash.
 func (f folder) entries(dir string) ([]fs.DirEntry, error) {
 	file, err := f.root.Open(dir)

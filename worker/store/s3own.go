@@ -64,6 +64,9 @@ func (s *s3Store) Remove(ctx context.Context, key string) error {
 func (s *s3Store) removeVersion(ctx context.Context, key, version string) error {
 	return s.client.again(ctx, func() error {
 		err := s.client.api.RemoveObject(ctx, s.bucket, s.full(key), minio.RemoveObjectOptions{VersionID: version})
+		if hasCode(err, "InvalidRequest", "ObjectLocked") { // so MinIO names a lock; others say AccessDenied
+			return fmt.Errorf("remove %s: %w: it is locked", key, ErrDenied)
+		}
 		if err := s3Error(ctx, "remove "+key, err); err != nil && (!errors.Is(err, ErrNotFound) || hasCode(err, "NoSuchBucket")) {
 			return err
 		}
@@ -151,6 +154,9 @@ func (s *s3Store) Check(ctx context.Context) (Trust, error) {
 		return trust, err
 	}
 	trust.Versions = versions
+	if trust.Locks, err = s.locks(ctx); err != nil {
+		return trust, err
+	}
 	trust.Encryption, err = probe(ctx, s, func(ctx context.Context, key string, data []byte) (bool, error) {
 		return s.create(ctx, key, data, "")
 	})

@@ -90,6 +90,11 @@ type Store interface {
 	Remove(ctx context.Context, key string) error
 	// List gives every object under a prefix, in order of keys.
 	List(ctx context.Context, prefix string) iter.Seq2[Object, error]
+	// ListVersions gives every version of every object under a prefix, and the marks of deletions where the store keeps such,
+	// in order of keys; where it keeps no versions, what List gives.
+	ListVersions(ctx context.Context, prefix string) iter.Seq2[Object, error]
+	// Lock keeps an object from being deleted before a moment. It reports false where the store has no locks.
+	Lock(ctx context.Context, key string, until time.Time) (bool, error)
 	// AbortUploads ends the uploads under a prefix that were begun before a moment and never finished, and counts them.
 	AbortUploads(ctx context.Context, prefix string, before time.Time) (int, error)
 	// Check holds the store against what veil needs: it races writers for one key, reads back, and looks for encryption.
@@ -105,4 +110,5 @@ type Trust struct {
 	Encryption  string `json:"encryption"` // as Object.Encryption
 	Conditional bool   `json:"conditional_writes"`
 	Versions    bool   `json:"versions"` // the bucket keeps old versions
+	Locks       bool   `json:"locks"`    // and can keep them from being deleted
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -77,6 +78,12 @@ func house(t *testing.T, s *servers.Server, versions bool, change func(*store.S3
 		Litter: func(key string) {
 			t.Helper()
 			litter(t, raw, bucket, o.Prefix+key)
+		},
+		Hide: func(key string) {
+			t.Helper()
+			if err := raw.RemoveObject(t.Context(), bucket, o.Prefix+key, minio.RemoveObjectOptions{}); err != nil {
+				t.Fatal(err)
+			}
 		}}
 }
 
@@ -106,6 +113,12 @@ func TestDirectory(t *testing.T) {
 			Litter: func(key string) {
 				t.Helper()
 				write(filepath.Join(root, filepath.Dir(key), ".veil-tmp-"+fmt.Sprint(time.Now().UnixNano())), []byte("half"))
+			},
+			Hide: func(key string) {
+				t.Helper()
+				if err := os.Remove(filepath.Join(root, key)); err != nil {
+					t.Fatal(err)
+				}
 			}}
 	})
 }
@@ -117,6 +130,7 @@ func TestVersitygw(t *testing.T) {
 		return house(t, s, false, func(*store.S3Options) {})
 	})
 	t.Run("faults", func(t *testing.T) { faults(t, s) })
+	t.Run("locks", func(t *testing.T) { locks(t, s) })
 	wantRefused(t, s)
 	wantEncryption(t, s, store.Declared, "declared")
 	wantEncryption(t, s, store.Off, "")
@@ -131,9 +145,42 @@ func TestMinIO(t *testing.T) {
 		return house(t, s, true, func(o *store.S3Options) { o.Encryption, o.Prefix = store.Required, "below/here/" })
 	})
 	t.Run("faults", func(t *testing.T) { faults(t, s) })
+	t.Run("locks", func(t *testing.T) { locks(t, s) })
 	wantEncryption(t, s, store.Required, "AES256")
 	wantEncryption(t, s, store.Declared, "declared")
 	t.Run("dead server", func(t *testing.T) { deadServer(t, s) })
+}
+
+// locks: in a bucket with object lock nothing goes before its time, and everything after it.
+func locks(t *testing.T, server *servers.Server) {
+	bucket := fresh("locked")
+	if err := server.Client().MakeBucket(t.Context(), bucket, minio.MakeBucketOptions{ObjectLocking: true}); err != nil {
+		t.Fatal(err)
+	}
+	s := openS3(t, options(server, bucket))
+	trust, err := s.Check(t.Context())
+	if err != nil || !trust.Locks || !trust.Versions {
+		t.Fatalf("%+v, %v", trust, err)
+	}
+	if _, err := s.Put(t.Context(), "restricted/j/1/1/manifest.json", strings.NewReader("evidence"), store.PutOptions{Size: 8}); err != nil {
+		t.Fatal(err)
+	}
+	const kept = 3 * time.Second
+	begun := time.Now()
+	locked, err := s.Lock(t.Context(), "restricted/j/1/1/manifest.json", begun.Add(kept))
+	if err != nil || !locked {
+		t.Fatalf("locked: %t, %v", locked, err)
+	}
+	if _, err := store.RemoveAll(t.Context(), s, "restricted/j/"); !errors.Is(err, store.ErrDenied) && time.Since(begun) < kept {
+		t.Fatalf("removed what is locked: %v", err)
+	}
+	time.Sleep(time.Until(begun.Add(kept + time.Second)))
+	if n, err := store.RemoveAll(t.Context(), s, "restricted/j/"); n == 0 || err != nil {
+		t.Fatalf("removed %d when the lock was over: %v", n, err)
+	}
+	if _, err := s.Lock(t.Context(), "restricted/j/1/1/manifest.json", time.Now().Add(kept)); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("locked what is not there: %v", err)
+	}
 }
 
 // hand puts an object as its owner does.

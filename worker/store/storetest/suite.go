@@ -27,6 +27,8 @@ type House struct {
 	Hand func(key string, data []byte)
 	// Litter begins an upload to the store and leaves it unfinished, as a killed worker does.
 	Litter func(key string)
+	// Hide deletes an object as somebody does who knows nothing of versions: where the store keeps them they stay.
+	Hide func(key string)
 	// Kind is what Check says.
 	Kind string
 }
@@ -44,7 +46,7 @@ func Run(t *testing.T, open func(t *testing.T) House) {
 	}{
 		{"round trip", roundTrip}, {"input that lies", inputLies}, {"create", create}, {"create race", createRace},
 		{"copy", copies}, {"remove", remove}, {"odd keys", oddKeys}, {"bad keys", badKeys}, {"missing", missing},
-		{"listing", listing}, {"uploads", uploads}, {"cancelled", cancelled}, {"never half", neverHalf},
+		{"versions", versions}, {"listing", listing}, {"uploads", uploads}, {"cancelled", cancelled}, {"never half", neverHalf},
 		{"source", source}, {"check", check}, {"large", large},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, open(t)) })
