@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// byteOrderMark tells spreadsheets that a table is UTF-8; without it they show "§" as two other letters.
-const byteOrderMark = "\ufeff"
+// ByteOrderMark at the beginning of a table tells spreadsheets that a table is UTF-8; without it they show "§" as two other letters.
+const ByteOrderMark = "\ufeff"
 
 // Table writes rows as CSV (RFC 4180). A cell that a spreadsheet would take for a formula begins with an apostrophe.
 func Table(rows [][]string) ([]byte, error) {
@@ -77,7 +77,7 @@ func (w Worklist) CSV() ([]byte, error) {
 
 func marked(rows [][]string) ([]byte, error) {
 	b, err := Table(rows)
-	return append([]byte(byteOrderMark), b...), err
+	return append([]byte(ByteOrderMark), b...), err
 }
 
 func (m Moment) cells() []string {
