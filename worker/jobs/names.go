@@ -11,6 +11,7 @@ const (
 	StreamEvents = "EVENTS"
 	StreamDead   = "DEAD"
 	BucketState  = "STATE"
+	streamState  = "KV_" + BucketState
 
 	// wakeSubject carries empty messages that tell idle workers to look at once; it is stored nowhere.
 	wakeSubject = "veil.wake"
@@ -23,6 +24,8 @@ var errNoState = errors.New("no state record")
 func jobSubject(p Priority, id string) string { return "job." + string(p) + "." + id }
 
 func eventSubject(id string) string { return "event." + id }
+
+func stateSubject(id string) string { return "$KV." + BucketState + "." + id }
 
 func deadSubject(id string) string { return "dead." + id }
 

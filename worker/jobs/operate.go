@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Cancel ends a job that nobody has committed yet, waiting, running or held. Against a commit one of the two wins; the loser
@@ -135,31 +133,6 @@ func (q *Queue) Restore(ctx context.Context, s State) error {
 	}
 	if _, err := q.create(ctx, &s); err != nil && !errors.Is(err, errSwapped) {
 		return fmt.Errorf("restore: %w", err)
-	}
-	return nil
-}
-
-// Forget deletes everything the server holds of a finished job: record, events, dead letter. What lies in the store is the
-// caller's.
-func (q *Queue) Forget(ctx context.Context, id string) error {
-	s, rev, err := q.load(ctx, id)
-	if err != nil {
-		return err
-	}
-	if !s.Phase.Final() {
-		return fmt.Errorf("forget %s, which is %s: %w", id, s.Phase, ErrPhase)
-	}
-	if err := q.jobs.Purge(ctx, jetstream.WithPurgeSubject(s.subject())); err != nil {
-		return fmt.Errorf("forget %s: %w", id, err)
-	}
-	if err := q.purgeDead(ctx, id); err != nil {
-		return err
-	}
-	if err := q.events.Purge(ctx, jetstream.WithPurgeSubject(eventSubject(id))); err != nil {
-		return fmt.Errorf("forget %s: %w", id, err)
-	}
-	if err := q.kv.Purge(ctx, id, jetstream.LastRevision(rev)); err != nil {
-		return fmt.Errorf("forget %s: %w", id, err)
 	}
 	return nil
 }

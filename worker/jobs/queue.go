@@ -60,6 +60,7 @@ type Queue struct {
 	jobs      jetstream.Stream
 	events    jetstream.Stream
 	dead      jetstream.Stream
+	state     jetstream.Stream // below the bucket
 	consumers []jetstream.Consumer // in the order of Priorities
 	ackWait   time.Duration
 	wakes     *nats.Subscription
@@ -94,7 +95,7 @@ func Open(ctx context.Context, nc *nats.Conn, o Options) (*Queue, error) {
 }
 
 func (q *Queue) bind(ctx context.Context) (err error) {
-	for name, s := range map[string]*jetstream.Stream{StreamJobs: &q.jobs, StreamEvents: &q.events, StreamDead: &q.dead} {
+	for name, s := range map[string]*jetstream.Stream{StreamJobs: &q.jobs, StreamEvents: &q.events, StreamDead: &q.dead, streamState: &q.state} {
 		if *s, err = q.js.Stream(ctx, name); err != nil {
 			return notSetUp("stream "+name, err)
 		}

@@ -113,8 +113,8 @@ func (o SetupOptions) streams() []jetstream.StreamConfig {
 	dead.Name, dead.Description = StreamDead, "veil: jobs that failed for good"
 	dead.Subjects, dead.MaxMsgsPerSubject = []string{"dead.*"}, 1
 
-	state.Name, state.Description = "KV_"+BucketState, "veil: state of each job"
-	state.Subjects, state.MaxMsgsPerSubject = []string{"$KV." + BucketState + ".>"}, 1
+	state.Name, state.Description = streamState, "veil: state of each job"
+	state.Subjects, state.MaxMsgsPerSubject = []string{stateSubject(">")}, 1
 	state.Discard, state.AllowRollup, state.DenyDelete = jetstream.DiscardNew, true, true
 	state.MaxMsgSize = 2 * maxStateBytes
 	return []jetstream.StreamConfig{state, events, dead, work}
