@@ -15,12 +15,50 @@ import (
 	"veil/pipeline/sheet"
 )
 
-// peopleLong is the long side of the frame that a person's picture is cut from, pixels.
-const peopleLong = 1280
+const (
+	// derivativeFrames is how many frames stand on a contact sheet of the derivative alone, derivativeLong their long side.
+	derivativeFrames = 24
+	derivativeLong   = 640
+	// peopleLong is the long side of the frame that a person's picture is cut from, pixels.
+	peopleLong = 1280
+)
+
+// DerivativeSheet writes a PNG of frames spread over the derivative, with the numbers and times of its source. It shows what the
+// derivative shows, and needs no original.
+func DerivativeSheet(ctx context.Context, cfg Config, r SheetRequest) error {
+	plan, err := readPlan(r.Plan)
+	if err != nil {
+		return err
+	}
+	n := min(derivativeFrames, len(plan.Frames))
+	picks := make([]int, n)
+	for i := range picks {
+		picks[i] = (2*i + 1) * len(plan.Frames) / (2 * n)
+	}
+	picks = slices.Compact(picks)
+	frames, err := grab(ctx, cfg, grabRequest{path: r.In, long: derivativeLong, picks: picks})
+	if err != nil {
+		return err
+	}
+	times := plan.Times()
+	shots := make([]sheet.Shot, len(picks))
+	for i, p := range picks {
+		if frames[p] == nil {
+			return fmt.Errorf("%w: the derivative has fewer frames than its plan", ErrUsage)
+		}
+		shots[i] = sheet.Shot{Number: firstOf(plan) + p, Time: times[p], Picture: frames[p]}
+	}
+	title := fmt.Sprintf("%d frames, %d tracks, %s", len(plan.Frames), len(plan.Tracks), plan.Policy.Fill)
+	var png bytes.Buffer
+	if err := sheet.Frames(&png, shots, "veil: contact sheet of the derivative", title); err != nil {
+		return fmt.Errorf("draw contact sheet: %w", err)
+	}
+	return installFile(cfg, r.PNG, png.Bytes())
+}
 
 // SheetRequest names what a sheet is made of and where it goes.
 type SheetRequest struct {
-	In, Plan string // source and plan
+	In, Plan string // source (derivative, where it is drawn alone) and plan
 	PNG      string
 }
 

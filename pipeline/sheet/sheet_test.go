@@ -306,3 +306,20 @@ func TestFromYUVShrinks(t *testing.T) {
 		}
 	}
 }
+
+func TestFrames(t *testing.T) {
+	var shots []Shot
+	for i := range 6 {
+		shots = append(shots, Shot{Number: 1000 + i, Time: float64(i), Picture: plainPicture(64, 36, blue)})
+	}
+	img := drawn(t, func(b *bytes.Buffer) error { return Frames(b, shots, "heading", "line") })
+	if n := count(img, blue); n < 6*64*36 || n%6 != 0 {
+		t.Errorf("%d blue pixels of six pictures", n)
+	}
+	if err := Frames(&bytes.Buffer{}, nil); !errors.Is(err, ErrEmpty) {
+		t.Errorf("no frames: %v", err)
+	}
+	if err := Frames(&bytes.Buffer{}, []Shot{{}}); !errors.Is(err, ErrEmpty) {
+		t.Errorf("an empty frame: %v", err)
+	}
+}
