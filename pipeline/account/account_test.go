@@ -302,3 +302,34 @@ func TestFactsBelongToThePlan(t *testing.T) {
 		}
 	}
 }
+
+func TestDossier(t *testing.T) {
+	plan, err := worklistPlan(t).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := `{"schema":"veil.report/1","state":"held","derivative":{"sha256":"` + digest + `","bytes":7},"plan":%q,"audio":"dropped"}`
+	docs, err := Dossier(plan, fmt.Appendf(nil, report, decide.Digest(plan)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, d := range docs {
+		names = append(names, d.Name)
+		if len(d.Data) == 0 || d.ContentType == "" {
+			t.Errorf("%s is empty", d.Name)
+		}
+	}
+	if diff := cmp.Diff(DocumentNames(), names); diff != "" || len(names) != 8 {
+		t.Error(diff)
+	}
+	if !bytes.Contains(docs[2].Data, []byte("Schwärzungsverzeichnis")) || !bytes.Contains(docs[7].Data, []byte("Worklist")) {
+		t.Error("a page has another's name")
+	}
+	if _, err := Dossier(plan, fmt.Appendf(nil, report, digest)); !errors.Is(err, ErrOtherPlan) {
+		t.Errorf("another plan's report: %v", err)
+	}
+	if _, err := Dossier([]byte("{}"), nil); !errors.Is(err, decide.ErrInvalid) {
+		t.Errorf("no plan: %v", err)
+	}
+}
