@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"veil/pipeline"
+	"veil/worker/access"
 	"veil/worker/archive"
 	"veil/worker/connect"
 	"veil/worker/failure"
@@ -30,9 +31,21 @@ type submitted struct {
 	exit    int
 }
 
-// changeEach changes the records of several jobs, and keeps what they are then in the store.
-func changeEach(ctx context.Context, f *connect.Flags, a *app, ids []string, change func(*jobs.Queue, string) (jobs.State, error)) error {
-	return eachJob(ctx, f, a, ids, func(s *connect.Service, id string) (jobs.State, error) {
+// changing is what becomes of which jobs, in the words of the access log.
+type changing struct {
+	what string
+	ids  []string
+}
+
+// changeEach changes the records of several jobs, and keeps what they are then in the store. The access log comes first.
+func changeEach(ctx context.Context, f *connect.Flags, a *app, c changing, change func(*jobs.Queue, string) (jobs.State, error)) error {
+	return eachJob(ctx, f, a, c.ids, func(s *connect.Service, id string) (jobs.State, error) {
+		if _, err := s.Queue.State(ctx, id); err != nil {
+			return jobs.State{}, err
+		}
+		if err := s.Note(ctx, access.Entry{Action: access.Alteration, Job: id, What: c.what}); err != nil {
+			return jobs.State{}, err
+		}
 		return archive.Kept(ctx, s, id)(change(s.Queue, id))
 	})
 }

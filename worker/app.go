@@ -27,6 +27,8 @@ type engine struct {
 	inner  pipeline.Stages                       // as a child runs them
 	// people draws those whom a plan follows, for people.
 	people func(context.Context, pipeline.Config, pipeline.SheetRequest) error
+	// sheet draws frames of a derivative.
+	sheet func(context.Context, pipeline.Config, pipeline.SheetRequest) error
 	// confine says how the children of this engine are confined; run sets it from the settings.
 	confine *child.Confinement
 }
@@ -42,6 +44,7 @@ func realEngine() engine {
 		stages:  func(crashLog string) pipeline.Stages { return child(crashLog) },
 		inner:   pipeline.Direct{},
 		people:  child("").people,
+		sheet:   child("").sheet,
 		confine: confine,
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"veil/worker/access"
 	"veil/worker/casepage"
 	"veil/worker/connect"
 	"veil/worker/disk"
@@ -27,6 +28,9 @@ func (c *caseCmd) Run(ctx context.Context, a *app) (err error) {
 	v, err := casepage.Gather(ctx, s, c.Case)
 	if err != nil {
 		return failure.OfJob("", err)
+	}
+	if err := s.Note(ctx, access.Entry{Action: access.Query, Case: c.Case, What: "page of a case", Count: len(v.Rows)}); err != nil {
+		return err
 	}
 	if err := disk.Make(c.Out); err != nil {
 		return err

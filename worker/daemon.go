@@ -20,7 +20,9 @@ type daemon struct {
 	slots   int
 	grace   time.Duration
 	collect collecting
-	listen  string
+	// retention is how often jobs are destroyed whose time is over; 0: never.
+	retention time.Duration
+	listen    string
 
 	certs []metrics.Certificate
 	until *emptied // ends the work once the queue is empty; nil: never
@@ -46,7 +48,8 @@ func (d *daemon) run(soft, hard context.Context) error {
 		return err
 	}
 	var helpers sync.WaitGroup
-	helpers.Go(func() { d.collectEvery(soft) })
+	helpers.Go(func() { d.every(soft, "collect", d.collect.every, d.collectOnce) })
+	helpers.Go(func() { d.every(soft, "retention", d.retention, d.destroyOnce) })
 	if d.until != nil {
 		helpers.Go(func() { d.until.watch(soft, d.service.Queue, stop) })
 	}
@@ -148,23 +151,38 @@ type collecting struct {
 	age   time.Duration // younger objects are left alone: somebody may be putting them
 }
 
-// collectEvery tidies the store now and then, each worker at moments of its own, until ctx ends.
-func (d *daemon) collectEvery(ctx context.Context) {
-	if d.collect.every <= 0 {
+// every does a piece of housekeeping now and then, each worker at moments of its own, until ctx ends.
+func (d *daemon) every(ctx context.Context, what string, interval time.Duration, do func(context.Context) error) {
+	if interval <= 0 {
 		return
 	}
-	wait := time.Duration(rand.Int64N(int64(d.collect.every)))
+	wait := time.Duration(rand.Int64N(int64(interval)))
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(wait):
 		}
-		if err := d.collectOnce(ctx); err != nil && ctx.Err() == nil {
-			d.log.Warn("collect", "code", causeFor(err).Code)
+		if err := do(ctx); err != nil && ctx.Err() == nil {
+			d.log.Warn(what, "code", causeFor(err).Code)
 		}
-		wait = d.collect.every
+		wait = interval
 	}
+}
+
+// destroyOnce destroys what may stay no longer, in store, queue and access log.
+func (d *daemon) destroyOnce(ctx context.Context) error {
+	r, err := sweeper(d.service).Run(ctx, true)
+	done := 0
+	for _, j := range r.Jobs {
+		if j.Done {
+			done++
+		}
+	}
+	if done+r.Failed+r.Access.Entries > 0 {
+		d.log.Info("retention", "jobs", done, "failed", r.Failed, "entries", r.Access.Entries)
+	}
+	return err
 }
 
 // collectOnce tidies the store, and removes the scratch folders of dead processes.

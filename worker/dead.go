@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"veil/worker/access"
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/intake"
@@ -33,6 +34,9 @@ func (c *deadListCmd) Run(ctx context.Context, a *app) (err error) {
 	letters, err := s.Queue.DeadLetters(ctx)
 	if err != nil {
 		return failure.OfJob("", err)
+	}
+	if err := s.Note(ctx, access.Entry{Action: access.Query, What: "dead letters listed", Count: len(letters)}); err != nil {
+		return err
 	}
 	if a.JSON {
 		return a.printJSON(map[string]any{"dead": append([]jobs.DeadLetter{}, letters...)})
@@ -75,6 +79,9 @@ func (c *deadShowCmd) Run(ctx context.Context, a *app) (err error) {
 		return failure.OfJob(c.ID, err)
 	}
 	state, _ := s.Queue.State(ctx, c.ID) // a letter without a record has nothing more to tell
+	if err := s.Note(ctx, access.Entry{Action: access.Query, Job: state.ID, What: "dead letter shown"}); err != nil {
+		return err
+	}
 	if a.JSON {
 		return a.printJSON(map[string]any{"letter": d, "detail": state.Detail})
 	}
@@ -98,7 +105,7 @@ type deadRequeueCmd struct {
 
 // Run tries the jobs again.
 func (c *deadRequeueCmd) Run(ctx context.Context, a *app) error {
-	return changeEach(ctx, &c.Flags, a, c.ID, func(q *jobs.Queue, id string) (jobs.State, error) { return q.Requeue(ctx, id) })
+	return changeEach(ctx, &c.Flags, a, changing{"job tried again", c.ID}, func(q *jobs.Queue, id string) (jobs.State, error) { return q.Requeue(ctx, id) })
 }
 
 type deadDropCmd struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"veil/pipeline/decide"
+	"veil/worker/access"
 	"veil/worker/archive"
 	"veil/worker/connect"
 	"veil/worker/failure"
@@ -42,6 +43,9 @@ func (c *decideCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	encoded, err := policy.EncodeDecisions(d)
 	if err != nil {
+		return err
+	}
+	if err := s.Note(ctx, access.Entry{Action: access.Alteration, Job: c.ID, Person: d.By, Reason: c.Reason, What: "decided about the plan"}); err != nil {
 		return err
 	}
 	state, err = s.Queue.Retry(ctx, c.ID, jobs.RetryOptions{Decisions: encoded})

@@ -34,6 +34,7 @@ const (
 	devStore   = "store"
 	devSources = "sources"
 	devScratch = "scratch"
+	devAccess  = "access"
 )
 
 // Run works until a signal. What a killed one has left is taken up by the next.
@@ -60,6 +61,9 @@ func (c *devCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	defer func() { err = errors.Join(err, w.service.Close()) }()
 	if w.trust, err = w.service.CheckStore(soft); err != nil {
+		return err
+	}
+	if err := w.checkLock(); err != nil {
 		return err
 	}
 	if err := h.announce(); err != nil {
@@ -98,7 +102,7 @@ func openDevHouse(dir string) (*devHouse, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find folder: %w", err)
 	}
-	for _, d := range []string{"", devNats, devStore, devSources, devScratch} {
+	for _, d := range []string{"", devNats, devStore, devSources, devScratch, devAccess} {
 		if err := os.MkdirAll(filepath.Join(abs, d), 0o700); err != nil {
 			return nil, failure.Usagef("name another with --dir", "the folder cannot be made: %s", disk.Plain(err))
 		}
@@ -167,6 +171,7 @@ func (h *devHouse) connect(ctx context.Context, o jobs.Options) (*connect.Servic
 		return nil, errors.Join(failure.OfQueue(err), s.Close())
 	}
 	f := connect.Flags{Store: filepath.Join(h.dir, devStore), SourceDir: filepath.Join(h.dir, devSources), Encryption: string(store.Off)}
+	f.AccessLog, f.Person = filepath.Join(h.dir, devAccess), workerPerson()
 	if err := f.OpenStores(s); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -180,7 +185,8 @@ func (h *devHouse) connect(ctx context.Context, o jobs.Options) (*connect.Servic
 
 // announce writes down how to reach this veil dev, for this user's eyes only.
 func (h *devHouse) announce() error {
-	return disk.WriteJSON(filepath.Join(h.dir, connect.DevFile), connect.DevAddress{Nats: h.server.URL(), Token: h.token, Store: devStore, Sources: devSources})
+	return disk.WriteJSON(filepath.Join(h.dir, connect.DevFile), connect.DevAddress{Nats: h.server.URL(), Token: h.token, Store: devStore, Sources: devSources,
+		Access: devAccess})
 }
 
 // close stops the server and gives the folder back. The address stays, so that the next one takes the same port.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"veil/pipeline"
+	"veil/worker/access"
 	"veil/worker/casepage"
 	"veil/worker/connect"
 	"veil/worker/disk"
@@ -25,7 +26,9 @@ type getCmd struct {
 	Case     string `placeholder:"TEXT" help:"All jobs of this case."`
 	Out      string `short:"o" required:"" placeholder:"FOLDER" help:"Where the derivatives go, with manifest and report."`
 	Held     bool   `help:"Of held jobs fetch what there is to look at: derivative, plan, sheet and report. They show what is not released."`
-	Evidence bool   `help:"Fetch plan and sheet of released jobs as well. They show faces."`
+	Evidence bool   `help:"Fetch plan, sheet and reports of released jobs as well. They show faces."`
+	// Recipient makes a disclosure of it, which the access log keeps apart from a look.
+	Recipient string `placeholder:"NAME" help:"For whom it is fetched: the access log notes a disclosure."`
 }
 
 // gotten is what became of one job.
@@ -55,6 +58,9 @@ func (c *getCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	names := fetch.Names(states)
 	for _, state := range states {
+		if err := s.Note(ctx, c.entry(state.ID)); err != nil {
+			return err
+		}
 		files, err := fetch.Job(ctx, s, state, fetch.Wanted{Held: c.Held, Evidence: c.Evidence}, fetch.Place{Dir: c.Out, Name: names[state.ID]})
 		row := gotten{ID: state.ID, Phase: state.Phase, Files: files}
 		if err != nil {
@@ -66,6 +72,21 @@ func (c *getCmd) Run(ctx context.Context, a *app) (err error) {
 		rows = append(rows, row)
 	}
 	return a.tellGotten(rows)
+}
+
+// entry is what the access log keeps of one job that is fetched.
+func (c *getCmd) entry(id string) access.Entry {
+	e := access.Entry{Action: access.Query, Job: id, Case: c.Case, What: "derivative fetched"}
+	switch {
+	case c.Held:
+		e.What = "derivative fetched, held ones with plan and sheet"
+	case c.Evidence:
+		e.What = "derivative fetched with plan, sheet and reports"
+	}
+	if c.Recipient != "" {
+		e.Action, e.Recipient = access.Disclosure, c.Recipient
+	}
+	return e
 }
 
 // states finds the jobs that were asked for; an id that is none becomes a row at once.

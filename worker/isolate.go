@@ -122,8 +122,18 @@ func (i isolated) inspect(ctx context.Context, c pipeline.Config, path string) (
 	return p, i.call(ctx, "probe", probeRequest{Config: c, In: path}, &p, nil)
 }
 
-// people has a child draw the people of a plan in a folder that it has for itself, and puts the sheet in its place.
+// people has a child draw the people of a plan.
 func (i isolated) people(ctx context.Context, c pipeline.Config, r pipeline.SheetRequest) error {
+	return i.draw(ctx, "people", c, r)
+}
+
+// sheet has a child draw frames of a derivative.
+func (i isolated) sheet(ctx context.Context, c pipeline.Config, r pipeline.SheetRequest) error {
+	return i.draw(ctx, "sheet", c, r)
+}
+
+// draw has a child draw a sheet in a folder that it has for itself, and puts it in its place.
+func (i isolated) draw(ctx context.Context, stage string, c pipeline.Config, r pipeline.SheetRequest) error {
 	s, err := disk.OpenScratch(c.Scratch)
 	if err != nil {
 		return err
@@ -136,7 +146,7 @@ func (i isolated) people(ctx context.Context, c pipeline.Config, r pipeline.Shee
 	q := sheetRequest{Config: c, Folder: own, Sheet: r}
 	q.Config.Scratch, q.Sheet.PNG = filepath.Join(own, "scratch"), filepath.Join(own, "sheet.png")
 	var res struct{}
-	if err := i.call(ctx, "people", q, &res, nil); err != nil {
+	if err := i.call(ctx, stage, q, &res, nil); err != nil {
 		return err
 	}
 	return disk.Copy(q.Sheet.PNG, r.PNG)

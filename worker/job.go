@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"veil/worker/access"
 	"veil/worker/archive"
 	"veil/worker/connect"
 	"veil/worker/failure"
@@ -42,6 +43,9 @@ func (c *jobCmd) Run(ctx context.Context, a *app) (err error) {
 	info, err := jobInfoOf(ctx, s, c.ID)
 	if err != nil {
 		return failure.OfJob(c.ID, err)
+	}
+	if err := s.Note(ctx, access.Entry{Action: access.Query, Job: c.ID, What: "job shown"}); err != nil {
+		return err
 	}
 	if a.JSON {
 		return a.printJSON(info)

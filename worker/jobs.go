@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"veil/worker/access"
 	"veil/worker/casepage"
 	"veil/worker/connect"
 	"veil/worker/intake"
@@ -27,6 +28,9 @@ func (c *jobsCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer connect.Closing(s, &err)
+	if err := s.Note(ctx, access.Entry{Action: access.Query, Case: c.Case, What: "jobs listed"}); err != nil {
+		return err
+	}
 	b := &screen.Board{Queue: s.Queue, Keep: c.keep}
 	if c.Watch {
 		err := b.Follow(ctx, screen.Watching(a.out, a.JSON), true)

@@ -53,7 +53,16 @@ type grammar struct {
 	Withdraw withdrawCmd `cmd:"" group:"queue" help:"Take a release back."`
 	Watch    watchCmd    `cmd:"" group:"queue" help:"Hand in what appears in a folder or a bucket, and bring the answers."`
 	Dead     deadCmd     `cmd:"" group:"queue" help:"The dead letters: list, show, requeue, drop."`
-	Stage    stageCmd    `cmd:"" hidden:"" help:"Run one stage for a parent process."`
+
+	Exemptions exemptionsCmd `cmd:"" group:"file" help:"The exemption log of a plan: what is withheld, on what ground, how much."`
+	Worklist   worklistCmd   `cmd:"" group:"file" help:"What of a plan a person should look at."`
+	Sheet      sheetCmd      `cmd:"" group:"file" help:"Draw a contact sheet of a derivative."`
+	Disclose   discloseCmd   `cmd:"" group:"file" help:"Record that a released derivative was handed to somebody."`
+	Retention  retentionCmd  `cmd:"" group:"file" help:"Show or destroy what may stay no longer."`
+	Hold       holdCmd       `cmd:"" group:"file" help:"Legal holds: set, lift, list."`
+	Access     accessCmd     `cmd:"" group:"file" help:"Show or export the access log."`
+
+	Stage stageCmd `cmd:"" hidden:"" help:"Run one stage for a parent process."`
 }
 
 // Validate refuses settings that no machine can keep; kong calls it.
@@ -108,7 +117,7 @@ func run(ctx context.Context, args []string, s streams, e engine) (code int) {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
 		kong.ExplicitGroups([]kong.Group{{Key: "settings", Title: "Settings:"}, {Key: "policy", Title: "Changes to the policy:"},
 			{Key: "order", Title: "What is said of each clip:"}, {Key: "service", Title: "Queue and store:"},
-			{Key: "queue", Title: "Jobs in a queue:"}, {Key: "worker", Title: "The worker:"}, {Key: "jobs", Title: "What jobs may ask for:"},
+			{Key: "queue", Title: "Jobs in a queue:"}, {Key: "file", Title: "For the file, and how long it is kept:"}, {Key: "worker", Title: "The worker:"}, {Key: "jobs", Title: "What jobs may ask for:"},
 			{Key: "setup", Title: "The queue:"}}),
 		kong.Vars(defaults()),
 		kong.BindTo(ctx, (*context.Context)(nil)),

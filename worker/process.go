@@ -27,6 +27,8 @@ type worker struct {
 	trust    store.Trust
 	sandbox  string        // what the children are denied, for the log
 	stall    time.Duration // how long a stage may go without progress
+	// lockEvidence keeps results from being deleted before their jobs' destroy_after.
+	lockEvidence bool
 }
 
 // process is one attempt at one job. What comes before the commit writes nowhere but under the attempt's own prefix; what comes

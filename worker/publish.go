@@ -26,6 +26,9 @@ func (w *worker) publish(ctx context.Context, a *jobs.Attempt) error {
 	if err != nil {
 		return w.lasting(ctx, prefix+store.ManifestName, r.Envelope, fmt.Errorf("read manifest: %w", err))
 	}
+	if err := w.lock(ctx, a); err != nil {
+		return err
+	}
 	if r.Outcome != jobs.Released {
 		return nil // it stays where it is, and restricted
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"veil/pipeline"
+	"veil/pipeline/account"
+	"veil/worker/access"
 	"veil/worker/archive"
 	"veil/worker/disk"
 	"veil/worker/jobs"
@@ -25,6 +28,9 @@ func (t *task) put(ctx context.Context) (r jobs.Result, err error) {
 			{archive.PieceSheet, store.SheetName, t.scratch.Path(store.SheetName), "image/png"},
 		}
 		var derivative store.Object
+		if err := t.putReports(ctx, digests); err != nil {
+			return err
+		}
 		for i, p := range pieces {
 			o, err := t.putFile(ctx, p.name, p.path, p.kind)
 			if err != nil {
@@ -48,6 +54,10 @@ func (t *task) put(ctx context.Context) (r jobs.Result, err error) {
 		if err != nil {
 			return err
 		}
+		if err := t.service.Note(ctx, access.Entry{Action: access.Alteration, Job: t.job.ID, Reason: t.job.Purpose, Count: t.outcome.Report.Tracks,
+			What: "derivative made: " + t.outcome.State}); err != nil {
+			return err
+		}
 		r = jobs.Result{Outcome: jobs.Released, Envelope: envelope, Plan: digests["plan"], Digests: digests}
 		if t.outcome.State == pipeline.Held {
 			r.Outcome, r.Findings = jobs.Held, openFindings(report)
@@ -55,6 +65,32 @@ func (t *task) put(ctx context.Context) (r jobs.Result, err error) {
 		return nil
 	})
 	return r, err
+}
+
+// putReports makes the reports for the file, and puts them beside the plan. They follow from plan and report alone, which the
+// manifest names.
+func (t *task) putReports(ctx context.Context, digests map[string]string) error {
+	plan, err := os.ReadFile(t.request.PlanOut)
+	if err != nil {
+		return fmt.Errorf("read plan: %w", disk.Plain(err))
+	}
+	report, err := os.ReadFile(t.request.ReportOut)
+	if err != nil {
+		return fmt.Errorf("read report: %w", disk.Plain(err))
+	}
+	docs, err := account.Dossier(plan, report)
+	if err != nil {
+		return fmt.Errorf("make reports: %w", err)
+	}
+	for _, d := range docs {
+		sum := archive.DigestOf(d.Data)
+		o := store.PutOptions{Size: int64(len(d.Data)), SHA256: sum, ContentType: d.ContentType}
+		if _, err := t.service.Store.Put(ctx, t.prefix+d.Name, bytes.NewReader(d.Data), o); err != nil {
+			return fmt.Errorf("put %s: %w", d.Name, err)
+		}
+		digests[d.Name] = sum
+	}
+	return nil
 }
 
 // putFile puts one file under the attempt's prefix. Its digest was taken here; the store's is of what came back.

@@ -13,7 +13,7 @@ import (
 
 // stageCmd is `veil stage NAME`: the child's side of isolated.
 type stageCmd struct {
-	Name string `arg:"" enum:"analyze,render,verify,engines,people,probe,nothing"`
+	Name string `arg:"" enum:"analyze,render,verify,engines,people,sheet,probe,nothing"`
 }
 
 // Run runs one stage. Its failure is an answer, not an exit code.
@@ -33,7 +33,9 @@ func (c *stageCmd) dispatch(ctx context.Context, stages pipeline.Stages, body []
 	case "verify":
 		return stage(ctx, body, events, stages.Verify)
 	case "people":
-		return stage(ctx, body, events, drawPeople)
+		return stage(ctx, body, events, drawWith(pipeline.PeopleSheet))
+	case "sheet":
+		return stage(ctx, body, events, drawWith(pipeline.DerivativeSheet))
 	case "probe":
 		return stage(ctx, body, events, inspect)
 	case "nothing":
@@ -99,7 +101,9 @@ type sheetRequest struct {
 	Sheet  pipeline.SheetRequest `json:"sheet"`
 }
 
-// drawPeople draws a sheet.
-func drawPeople(ctx context.Context, r sheetRequest, _ func(pipeline.Event)) (struct{}, error) {
-	return struct{}{}, pipeline.PeopleSheet(ctx, r.Config, r.Sheet)
+// drawWith makes a stage of what draws a sheet.
+func drawWith(draw func(context.Context, pipeline.Config, pipeline.SheetRequest) error) func(context.Context, sheetRequest, func(pipeline.Event)) (struct{}, error) {
+	return func(ctx context.Context, r sheetRequest, _ func(pipeline.Event)) (struct{}, error) {
+		return struct{}{}, draw(ctx, r.Config, r.Sheet)
+	}
 }

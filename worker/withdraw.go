@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"veil/worker/access"
 	"veil/worker/archive"
 	"veil/worker/connect"
 	"veil/worker/failure"
@@ -32,6 +33,9 @@ func (c *withdrawCmd) Run(ctx context.Context, a *app) (err error) {
 	state, err := s.Queue.Withdraw(ctx, c.ID)
 	if err != nil {
 		return failure.OfJob(c.ID, err)
+	}
+	if err := s.Note(ctx, access.Entry{Action: access.Deletion, Job: c.ID, Person: c.By, Reason: c.Reason, What: "release withdrawn"}); err != nil {
+		return err
 	}
 	removed, err := archive.TakeBack(ctx, s, state, archive.Withdrawal{Reason: c.Reason, By: c.By})
 	if err != nil {

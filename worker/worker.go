@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -29,12 +30,14 @@ type workerFlags struct {
 	MaxDeaths   int           `group:"worker" default:"10" placeholder:"N" help:"Workers that may die over a job."`
 	Collect     time.Duration `group:"worker" default:"1h" placeholder:"TIME" help:"How often what nothing names is removed from the store; 0: never."`
 	CollectAge  time.Duration `group:"worker" default:"24h" placeholder:"TIME" help:"What is younger is never removed."`
+	Retention   time.Duration `group:"worker" default:"1h" placeholder:"TIME" help:"How often jobs are destroyed whose time is over; 0: never."`
+	ObjectLock  bool          `group:"worker" help:"Lock evidence in the store against deletion until the job's destroy-after."`
 	policy.AllowFlags
 }
 
 // Validate refuses numbers that make no sense; kong calls it.
 func (f *workerFlags) Validate() error {
-	if f.Slots < 0 || f.Grace < 0 || f.Stall < 0 || f.Reserve < 0 || f.Collect < 0 || f.CollectAge < 0 || f.MaxFailures < 1 || f.MaxDeaths < 1 {
+	if f.Slots < 0 || f.Grace < 0 || f.Stall < 0 || f.Reserve < 0 || f.Collect < 0 || f.CollectAge < 0 || f.Retention < 0 || f.MaxFailures < 1 || f.MaxDeaths < 1 {
 		return errors.New("slots, times and sizes are 0 or more, failures and deaths at least 1")
 	}
 	if f.Collect > 0 && f.CollectAge < leastCollectAge {
@@ -61,6 +64,7 @@ func (c *workerCmd) Run(ctx context.Context, a *app) error {
 	defer release()
 	log := newLog(a)
 	c.Log = log
+	c.Person = cmp.Or(c.Person, workerPerson())
 	a.sandboxByDefault()
 	w, options, err := c.prepare(soft, a)
 	if err != nil {
@@ -74,6 +78,9 @@ func (c *workerCmd) Run(ctx context.Context, a *app) error {
 	defer func() { _ = s.Close() }()
 	w.service = s
 	if w.trust, err = s.CheckStore(soft); err != nil {
+		return err
+	}
+	if err := w.checkLock(); err != nil {
 		return err
 	}
 	d := c.daemon(w, a)
@@ -128,7 +135,7 @@ func (f *workerFlags) prepare(ctx context.Context, a *app) (*worker, jobs.Option
 	}
 	config = shareThreads(config, f.slots())
 	w := &worker{engine: a.engine, crashLog: a.CrashLog, config: config, policies: set, room: room.New(config.Scratch, f.Reserve<<20),
-		meters: metrics.New(), stall: f.Stall, sandbox: sandbox}
+		meters: metrics.New(), stall: f.Stall, sandbox: sandbox, lockEvidence: f.ObjectLock}
 	o := jobs.Options{Validator: f.Validator(set), MaxFailures: f.MaxFailures, MaxDeaths: f.MaxDeaths, Classify: causeFor}
 	return w, o, nil
 }
@@ -143,7 +150,8 @@ func (f *workerFlags) slots() int {
 
 // daemon is w with what the flags say of serving.
 func (f *workerFlags) daemon(w *worker, a *app) *daemon {
-	return &daemon{worker: w, slots: f.slots(), grace: f.Grace, listen: f.Listen, collect: collecting{every: f.Collect, age: f.CollectAge}}
+	return &daemon{worker: w, slots: f.slots(), grace: f.Grace, listen: f.Listen, collect: collecting{every: f.Collect, age: f.CollectAge},
+		retention: f.Retention}
 }
 
 // reachWait is the pause between two tries to reach queue and store.

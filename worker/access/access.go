@@ -104,6 +104,21 @@ func (e Entry) Validate() error {
 	return nil
 }
 
+// Short makes a text of somebody else's fit for an entry: blanks for control characters, and no more bytes than an entry takes.
+func Short(s string) string {
+	s = strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?")))
+	for len(s) > maxWords {
+		r := []rune(s[:maxWords])
+		s = string(r[:len(r)-1]) // the last letter may be cut
+	}
+	return s
+}
+
 // Options are a log's settings.
 type Options struct {
 	// Zone is the place whose calendar years count; default the machine's.

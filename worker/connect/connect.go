@@ -18,6 +18,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"veil/worker/access"
 	"veil/worker/disk"
 	"veil/worker/failure"
 	"veil/worker/jobs"
@@ -52,6 +53,8 @@ type Flags struct {
 	SourceKeyFile    string `group:"service" placeholder:"FILE" help:"File with an access key that may only read clips (or VEIL_SOURCE_KEY)."`
 	SourceSecretFile string `group:"service" placeholder:"FILE" help:"File with its secret key (or VEIL_SOURCE_SECRET)."`
 
+	AccessFlags
+
 	token string       // of a running veil dev
 	Log   *slog.Logger `kong:"-"` // hears of the connection's ups and downs; nil for short commands
 }
@@ -69,6 +72,11 @@ type Service struct {
 	Store  store.Store
 	Source store.Source // bucket IncomingBucket is the store's own incoming/ prefix
 	NC     *nats.Conn
+	Access *access.Log
+	Person string // who stands in the access log
+
+	ownLog   store.Store // of the access log, where it has one
+	occasion string
 }
 
 // Connect opens queue, store and sources. Close the service.
@@ -107,6 +115,9 @@ func (s *Service) Close() error {
 	}
 	if s.Source != nil {
 		errs = append(errs, s.Source.Close())
+	}
+	if s.ownLog != nil {
+		errs = append(errs, s.ownLog.Close())
 	}
 	if s.Store != nil {
 		errs = append(errs, s.Store.Close())
@@ -174,6 +185,7 @@ type DevAddress struct {
 	Token   string `json:"token"`
 	Store   string `json:"store"`
 	Sources string `json:"sources"`
+	Access  string `json:"access"`
 }
 
 // DevDir is where veil dev keeps its data.
@@ -202,17 +214,23 @@ func (f *Flags) findDev() error {
 	}
 	f.Nats, f.token, f.Encryption = d.Nats, d.Token, "off"
 	f.Store, f.SourceDir = filepath.Join(dir, d.Store), filepath.Join(dir, d.Sources)
+	if f.AccessLog == "" && d.Access != "" {
+		f.AccessLog = filepath.Join(dir, d.Access)
+	}
 	return nil
 }
 
 // check holds the flags that name servers against each other.
 func (f *Flags) check() error {
 	bucket, s3 := strings.CutPrefix(f.Store, "s3://")
+	logBucket, logS3 := strings.CutPrefix(f.AccessLog, "s3://")
 	switch {
 	case f.Store == "":
 		return failure.Usagef("name a bucket (s3://BUCKET) or a folder", "--store is missing")
 	case s3 && (bucket == "" || strings.Contains(bucket, "/")):
 		return failure.Usagef("give s3://BUCKET", "--store names no bucket")
+	case logS3 && (logBucket == "" || strings.Contains(logBucket, "/") || !s3):
+		return failure.Usagef("give s3://BUCKET of the same server, or a folder", "--access-log names no bucket beside the store's")
 	case s3 && f.S3Endpoint == "":
 		return failure.Usagef("give its URL", "--s3-endpoint is missing")
 	case !s3 && f.SourceDir == "" && f.S3Endpoint == "" && f.SourceEndpoint == "":

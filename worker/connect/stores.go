@@ -3,16 +3,15 @@ package connect
 import (
 	"cmp"
 	"context"
-	"strings"
 
 	"veil/worker/failure"
 	"veil/worker/store"
 )
 
-// OpenStores opens the store and the sources that the flags name. Nothing is asked of them yet.
+// OpenStores opens the store, the sources and the access log that the flags name. Nothing is asked of them yet.
 func (f *Flags) OpenStores(s *Service) error {
 	var err error
-	if s.Store, err = f.openStore(); err != nil {
+	if s.Store, err = f.openStoreAt(f.Store); err != nil {
 		return failure.OfStore(err)
 	}
 	from, err := f.openSource()
@@ -20,21 +19,7 @@ func (f *Flags) OpenStores(s *Service) error {
 		return failure.OfStore(err)
 	}
 	s.Source = sources{own: s.Store, other: from}
-	return nil
-}
-
-func (f *Flags) openStore() (store.Store, error) {
-	want := store.Encryption(f.Encryption)
-	bucket, s3 := strings.CutPrefix(f.Store, "s3://")
-	if !s3 {
-		return store.OpenDir(f.Store, store.DirOptions{Encryption: want})
-	}
-	key, sec, err := pair("s3", f.S3KeyFile, f.S3SecretFile)
-	if err != nil {
-		return nil, err
-	}
-	return store.OpenS3(store.S3Options{Endpoint: f.S3Endpoint, Region: f.S3Region, Bucket: bucket, AccessKey: key, SecretKey: sec,
-		CAFile: f.S3CA, Plain: f.S3Plain, Encryption: want, KMSKey: f.S3KMSKey})
+	return f.openAccess(s)
 }
 
 // openSource gives nil where nothing but files that were handed in can be a source.

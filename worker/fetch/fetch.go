@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"veil/pipeline/account"
 	"veil/worker/archive"
 	"veil/worker/connect"
 	"veil/worker/disk"
@@ -29,8 +30,8 @@ type Piece struct {
 
 // Wanted says which pieces are asked for.
 type Wanted struct {
-	Held     bool // of a held job: derivative, plan, sheet and report
-	Evidence bool // of a released one: plan and sheet as well
+	Held     bool // of a held job: derivative, plan, sheet and reports
+	Evidence bool // of a released one: plan, sheet and reports as well
 }
 
 // Pieces lists what there is to fetch of an answered job, the derivative last: what lies beside it is there when it appears.
@@ -62,6 +63,11 @@ func Pieces(state jobs.State, w Wanted) ([]Piece, error) {
 	if secret || w.Evidence {
 		list = append(list, Piece{restricted + store.PlanName, r.Digests["plan"], ending + ".plan.json", true},
 			Piece{restricted + store.SheetName, r.Digests[archive.PieceSheet], ending + ".contact.png", true})
+		for _, name := range account.DocumentNames() {
+			if sum := r.Digests[name]; sum != "" { // results of earlier builds have none
+				list = append(list, Piece{restricted + name, sum, ending + "." + name, true})
+			}
+		}
 	}
 	list = append(list, Piece{from + derivative, r.Digests[archive.PieceDerivative], ending + ".mp4", secret})
 	for _, p := range list {

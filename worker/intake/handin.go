@@ -12,6 +12,7 @@ import (
 
 	"veil/pipeline"
 	"veil/pipeline/media"
+	"veil/worker/access"
 	"veil/worker/connect"
 	"veil/worker/disk"
 	"veil/worker/jobs"
@@ -96,6 +97,11 @@ func HandIn(ctx context.Context, s *connect.Service, c Clip, events func(pipelin
 	}
 	if c.path != "" && !known {
 		if err := putClip(ctx, s, c, events); err != nil {
+			return have, err
+		}
+	}
+	if !known {
+		if err := s.Note(ctx, access.Entry{Action: access.Collection, Job: c.Job.ID, Reason: c.Job.Purpose, What: "clip handed in"}); err != nil {
 			return have, err
 		}
 	}

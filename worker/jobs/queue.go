@@ -60,7 +60,7 @@ type Queue struct {
 	jobs      jetstream.Stream
 	events    jetstream.Stream
 	dead      jetstream.Stream
-	state     jetstream.Stream // below the bucket
+	state     jetstream.Stream     // below the bucket
 	consumers []jetstream.Consumer // in the order of Priorities
 	ackWait   time.Duration
 	wakes     *nats.Subscription

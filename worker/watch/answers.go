@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"veil/worker/access"
 	"veil/worker/disk"
 	"veil/worker/failure"
 	"veil/worker/fetch"
@@ -206,6 +207,9 @@ func (w *watcher) fetch(ctx context.Context, t *ticket, state jobs.State, box st
 		if err := w.tickets.save(t); err != nil {
 			return nil, err
 		}
+	}
+	if err := w.Service.Note(ctx, access.Entry{Action: access.Query, Job: state.ID, What: "answer brought to a watched folder"}); err != nil {
+		return nil, err
 	}
 	_, err = fetch.Job(ctx, w.Service, state, fetch.Wanted{Held: true}, at)
 	return files, err

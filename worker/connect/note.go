@@ -1,0 +1,80 @@
+package connect
+
+import (
+	"cmp"
+	"context"
+	"os"
+	"os/user"
+	"strings"
+	"time"
+	_ "time/tzdata" // a bare machine knows no places
+
+	"veil/worker/access"
+	"veil/worker/failure"
+	"veil/worker/store"
+)
+
+// AccessFlags say where the access log lies, and what the entries of this command tell of who asks and why.
+type AccessFlags struct {
+	AccessLog string `group:"service" placeholder:"s3://BUCKET|FOLDER" help:"Where the access log lies (default: access/ in the store; of a veil dev the folder access)."`
+	Zone      string `group:"service" placeholder:"PLACE" help:"Whose calendar years count for the access log, like Europe/Berlin (default: this machine's)."`
+	Person    string `group:"service" placeholder:"NAME" help:"Who asks, for the access log (default: account and machine)."`
+	Occasion  string `group:"service" placeholder:"TEXT" help:"Why, for the access log, where the command asks for no reason."`
+}
+
+// openAccess opens the access log: in a store of its own, or beside what the store holds.
+func (f *Flags) openAccess(s *Service) error {
+	zone := time.Local
+	if f.Zone != "" {
+		var err error
+		if zone, err = time.LoadLocation(f.Zone); err != nil {
+			return failure.Usagef("name one like Europe/Berlin", "--zone names no place: %s", f.Zone)
+		}
+	}
+	at := s.Store
+	if f.AccessLog != "" {
+		own, err := f.openStoreAt(f.AccessLog)
+		if err != nil {
+			return failure.OfStore(err)
+		}
+		s.ownLog, at = own, own
+	}
+	s.Access = access.New(at, access.Options{Zone: zone})
+	s.Person, s.occasion = cmp.Or(f.Person, Account()), f.Occasion
+	return nil
+}
+
+// Account names whoever runs this program: account and machine.
+func Account() string {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return name + "@" + host
+}
+
+// Note writes an entry of the access log. Who, and why where the entry does not say, come from the flags.
+func (s *Service) Note(ctx context.Context, e access.Entry) error {
+	e.Person, e.Reason = access.Short(cmp.Or(e.Person, s.Person)), access.Short(cmp.Or(e.Reason, s.occasion))
+	e.Case, e.Recipient = access.Short(e.Case), access.Short(e.Recipient)
+	return failure.OfStore(s.Access.Write(ctx, e))
+}
+
+// openStoreAt opens a bucket or a folder with the flags of the store.
+func (f *Flags) openStoreAt(address string) (store.Store, error) {
+	want := store.Encryption(f.Encryption)
+	bucket, s3 := strings.CutPrefix(address, "s3://")
+	if !s3 {
+		return store.OpenDir(address, store.DirOptions{Encryption: want})
+	}
+	key, sec, err := pair("s3", f.S3KeyFile, f.S3SecretFile)
+	if err != nil {
+		return nil, err
+	}
+	return store.OpenS3(store.S3Options{Endpoint: f.S3Endpoint, Region: f.S3Region, Bucket: bucket, AccessKey: key, SecretKey: sec,
+		CAFile: f.S3CA, Plain: f.S3Plain, Encryption: want, KMSKey: f.S3KMSKey})
+}
