@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"veil/pipeline"
@@ -26,6 +27,9 @@ type daemon struct {
 
 	certs []metrics.Certificate
 	until *emptied // ends the work once the queue is empty; nil: never
+
+	reaching *reaching // connects at the start; nil where service is there already
+	up       atomic.Bool
 }
 
 // admit waits for scratch space, and says so: a worker that takes no job for want of it looks idle otherwise.
@@ -35,18 +39,28 @@ func (d *daemon) admit(ctx context.Context) error {
 	})
 }
 
-// run works until soft ends; running jobs then have grace to finish, or until hard ends. It returns when everything that it
-// started is gone.
+// run reaches queue and store and works until soft ends; running jobs then have grace to finish, or until hard ends. It returns
+// when everything that it started is gone.
 func (d *daemon) run(soft, hard context.Context) error {
 	soft, stop := context.WithCancel(soft)
 	defer stop()
 	stopHealth, err := d.meters.Serve(metrics.Health{
 		Listen: d.listen, Unready: func(ctx context.Context) string { return d.unready(soft, ctx) }, Certs: d.certs, Log: d.log,
-		Sources: metrics.Sources{Queue: d.service.Queue, Connected: d.service.NC.IsConnected, Free: d.room.Free},
+		Sources: d.sources,
 	})
 	if err != nil {
 		return err
 	}
+	defer stopHealth()
+	if d.reaching != nil {
+		if d.service, d.trust, err = d.reaching.reach(soft); err != nil {
+			return err
+		}
+		if err := d.checkLock(); err != nil {
+			return err
+		}
+	}
+	d.up.Store(true)
 	var helpers sync.WaitGroup
 	helpers.Go(func() { d.every(soft, "collect", d.collect.every, d.collectOnce) })
 	helpers.Go(func() { d.every(soft, "retention", d.retention, d.destroyOnce) })
@@ -59,15 +73,25 @@ func (d *daemon) run(soft, hard context.Context) error {
 	}, d.counted)
 	stop()
 	helpers.Wait()
-	stopHealth()
 	d.log.Info("stopped")
 	return nil
+}
+
+// sources are what metrics ask; false before queue and store were reached.
+func (d *daemon) sources() (metrics.Sources, bool) {
+	if !d.up.Load() {
+		return metrics.Sources{}, false
+	}
+	return metrics.Sources{Queue: d.service.Queue, Connected: d.service.NC.IsConnected, Free: d.room.Free}, true
 }
 
 // unready says in one word why this worker takes no jobs now.
 func (d *daemon) unready(soft, ctx context.Context) string {
 	if soft.Err() != nil {
 		return "stopping"
+	}
+	if !d.up.Load() {
+		return d.reaching.word()
 	}
 	if _, err := d.service.Queue.Depth(ctx); err != nil || !d.service.NC.IsConnected() {
 		return "queue"

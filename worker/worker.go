@@ -10,9 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"veil/pipeline"
 	"veil/worker/connect"
-	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/metrics"
 	"veil/worker/policy"
@@ -71,24 +69,18 @@ func (c *workerCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	w.log, options.Log = log, log
-	s, err := c.reach(soft, options)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = s.Close() }()
-	w.service = s
-	if w.trust, err = s.CheckStore(soft); err != nil {
-		return err
-	}
-	if err := w.checkLock(); err != nil {
-		return err
-	}
 	d := c.daemon(w, a)
+	d.reaching = &reaching{flags: &c.Flags, options: options, log: log, first: firstReachWait}
 	d.certs = []metrics.Certificate{{Name: "nats-ca", Path: c.NatsCA}, {Name: "nats-client", Path: c.NatsCert}, {Name: "s3-ca", Path: c.S3CA},
 		{Name: "source-ca", Path: c.SourceCA}}
 	if c.Once {
 		d.until = &emptied{every: onceEvery}
 	}
+	defer func() {
+		if w.service != nil {
+			_ = w.service.Close()
+		}
+	}()
 	return d.run(soft, hard)
 }
 
@@ -152,27 +144,4 @@ func (f *workerFlags) slots() int {
 func (f *workerFlags) daemon(w *worker, a *app) *daemon {
 	return &daemon{worker: w, slots: f.slots(), grace: f.Grace, listen: f.Listen, collect: collecting{every: f.Collect, age: f.CollectAge},
 		retention: f.Retention}
-}
-
-// reachWait is the pause between two tries to reach queue and store.
-const reachWait = 3 * time.Second
-
-// reach connects, and waits for servers that do not answer yet. What waiting cannot mend is an error.
-func (c *workerCmd) reach(ctx context.Context, o jobs.Options) (*connect.Service, error) {
-	for {
-		s, err := c.Connect(ctx, o)
-		if err == nil {
-			return s, nil
-		}
-		f := pipeline.AsFailure(err)
-		if f.Code != failure.Queue || ctx.Err() != nil {
-			return nil, err
-		}
-		c.Log.Warn("waiting for the queue", "code", f.Code, "detail", f.Detail)
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(reachWait):
-		}
-	}
 }

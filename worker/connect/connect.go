@@ -36,15 +36,17 @@ type Flags struct {
 	NatsCert  string `group:"service" placeholder:"FILE" help:"This client's certificate for NATS."`
 	NatsKey   string `group:"service" placeholder:"FILE" help:"Key of this client's certificate."`
 
-	Store        string `group:"service" placeholder:"s3://BUCKET|FOLDER" help:"Where derivatives and evidence lie."`
-	S3Endpoint   string `name:"s3-endpoint" env:"VEIL_S3_ENDPOINT" group:"service" placeholder:"URL" help:"Address of the object store."`
-	S3Region     string `name:"s3-region" env:"VEIL_S3_REGION" group:"service" default:"us-east-1" placeholder:"NAME" help:"Region of the object store."`
-	S3CA         string `name:"s3-ca" env:"VEIL_S3_CA" group:"service" placeholder:"FILE" help:"Certificates that vouch for the object store."`
-	S3KeyFile    string `name:"s3-key-file" env:"VEIL_S3_KEY_FILE" group:"service" placeholder:"FILE" help:"File with the access key (or VEIL_S3_KEY)."`
-	S3SecretFile string `name:"s3-secret-file" env:"VEIL_S3_SECRET_FILE" group:"service" placeholder:"FILE" help:"File with the secret key (or VEIL_S3_SECRET)."`
-	S3Plain      bool   `name:"s3-plain" env:"VEIL_S3_PLAIN" group:"service" help:"Allow http to another machine."`
-	S3KMSKey     string `name:"s3-kms-key" env:"VEIL_S3_KMS_KEY" group:"service" placeholder:"NAME" help:"Key at the store's key service (default: the store's own)."`
-	Encryption   string `group:"service" enum:"required,declared,off" default:"required" help:"required: the store confirms it; declared: you answer for the disk below; off."`
+	Store        string        `group:"service" placeholder:"s3://BUCKET|FOLDER" help:"Where derivatives and evidence lie."`
+	S3Endpoint   string        `name:"s3-endpoint" env:"VEIL_S3_ENDPOINT" group:"service" placeholder:"URL" help:"Address of the object store."`
+	S3Region     string        `name:"s3-region" env:"VEIL_S3_REGION" group:"service" default:"us-east-1" placeholder:"NAME" help:"Region of the object store."`
+	S3CA         string        `name:"s3-ca" env:"VEIL_S3_CA" group:"service" placeholder:"FILE" help:"Certificates that vouch for the object store."`
+	S3KeyFile    string        `name:"s3-key-file" env:"VEIL_S3_KEY_FILE" group:"service" placeholder:"FILE" help:"File with the access key (or VEIL_S3_KEY)."`
+	S3SecretFile string        `name:"s3-secret-file" env:"VEIL_S3_SECRET_FILE" group:"service" placeholder:"FILE" help:"File with the secret key (or VEIL_S3_SECRET)."`
+	S3TokenFile  string        `name:"s3-token-file" env:"VEIL_S3_TOKEN_FILE" group:"service" placeholder:"FILE" help:"File with the session token that belongs to temporary keys (or VEIL_S3_TOKEN)."`
+	S3Idle       time.Duration `name:"s3-idle" env:"VEIL_S3_IDLE" group:"service" default:"1m" placeholder:"TIME" help:"How long the object stores may say nothing in the middle of a request."`
+	S3Plain      bool          `name:"s3-plain" env:"VEIL_S3_PLAIN" group:"service" help:"Allow http to another machine."`
+	S3KMSKey     string        `name:"s3-kms-key" env:"VEIL_S3_KMS_KEY" group:"service" placeholder:"NAME" help:"Key at the store's key service (default: the store's own)."`
+	Encryption   string        `group:"service" enum:"required,declared,off" default:"required" help:"required: the store confirms it; declared: you answer for the disk below; off."`
 
 	SourceDir        string `group:"service" placeholder:"FOLDER" help:"Clips come from folders in here, one for each bucket, instead of from the object store."`
 	SourceEndpoint   string `group:"service" placeholder:"URL" help:"Object store of the clips (default: the same)."`
@@ -52,6 +54,7 @@ type Flags struct {
 	SourceCA         string `name:"source-ca" group:"service" placeholder:"FILE" help:"Certificates that vouch for it."`
 	SourceKeyFile    string `group:"service" placeholder:"FILE" help:"File with an access key that may only read clips (or VEIL_SOURCE_KEY)."`
 	SourceSecretFile string `group:"service" placeholder:"FILE" help:"File with its secret key (or VEIL_SOURCE_SECRET)."`
+	SourceTokenFile  string `group:"service" placeholder:"FILE" help:"File with its session token (or VEIL_SOURCE_TOKEN)."`
 
 	AccessFlags
 
@@ -235,6 +238,8 @@ func (f *Flags) check() error {
 		return failure.Usagef("give its URL", "--s3-endpoint is missing")
 	case !s3 && f.SourceDir == "" && f.S3Endpoint == "" && f.SourceEndpoint == "":
 		return failure.Usagef("give --source-dir, or --source-endpoint", "nothing says where clips come from")
+	case f.S3Idle < 0 || f.S3Idle > 0 && f.S3Idle < time.Second:
+		return failure.Usagef("give a second or more", "--s3-idle is too short")
 	case (f.NatsCert == "") != (f.NatsKey == ""):
 		return failure.Usagef("give both", "--nats-cert and --nats-key belong together")
 	}
@@ -265,20 +270,32 @@ func secret(flag, path, env string) (string, error) {
 	return strings.TrimSpace(string(b)), nil
 }
 
-// pair reads both halves of an access key.
-func pair(prefix, keyFile, secretFile string) (key, sec string, err error) {
+// login is an access key with its secret and, where it is a temporary one, its session token.
+type login struct{ key, secret, token string }
+
+// loginFiles are where a login comes from; what has no file may come from the environment.
+type loginFiles struct{ key, secret, token string }
+
+// login reads what belongs to one store: "s3" or "source".
+func (l loginFiles) login(prefix string) (found login, err error) {
 	env := "VEIL_" + strings.ToUpper(prefix)
-	if key, err = secret("--"+prefix+"-key-file", keyFile, env+"_KEY"); err != nil {
-		return "", "", err
+	for _, part := range []struct {
+		to         *string
+		name, file string
+	}{{&found.key, "key", l.key}, {&found.secret, "secret", l.secret}, {&found.token, "token", l.token}} {
+		if *part.to, err = secret("--"+prefix+"-"+part.name+"-file", part.file, env+"_"+strings.ToUpper(part.name)); err != nil {
+			return login{}, err
+		}
 	}
-	if sec, err = secret("--"+prefix+"-secret-file", secretFile, env+"_SECRET"); err != nil {
-		return "", "", err
-	}
-	if (key == "") != (sec == "") {
-		return "", "", failure.Usagef(fmt.Sprintf("give both, by --%s-key-file and --%s-secret-file or %s_KEY and %s_SECRET", prefix, prefix, env, env),
+	if (found.key == "") != (found.secret == "") {
+		return login{}, failure.Usagef(fmt.Sprintf("give both, by --%s-key-file and --%s-secret-file or %s_KEY and %s_SECRET", prefix, prefix, env, env),
 			"one half of the %s access key is missing", prefix)
 	}
-	return key, sec, nil
+	if found.token != "" && found.key == "" {
+		return login{}, failure.Usagef(fmt.Sprintf("give the key that it belongs to, by --%s-key-file and --%s-secret-file", prefix, prefix),
+			"there is a %s session token and no access key", prefix)
+	}
+	return found, nil
 }
 
 // Closing ends a service and tells an error of that where there is no other.

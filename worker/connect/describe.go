@@ -9,14 +9,16 @@ import (
 // Description is where queue and store are, as doctor prints it: secrets are named by where they come from, never by what
 // they are.
 type Description struct {
-	Nats       string `json:"nats,omitempty"`
-	Login      string `json:"nats_login,omitempty"`
-	Store      string `json:"store,omitempty"`
-	Endpoint   string `json:"s3_endpoint,omitempty"`
-	Key        string `json:"s3_key,omitempty"`
-	Sources    string `json:"sources,omitempty"`
-	SourceKey  string `json:"source_key,omitempty"`
-	Encryption string `json:"encryption,omitempty"`
+	Nats        string `json:"nats,omitempty"`
+	Login       string `json:"nats_login,omitempty"`
+	Store       string `json:"store,omitempty"`
+	Endpoint    string `json:"s3_endpoint,omitempty"`
+	Key         string `json:"s3_key,omitempty"`
+	Token       string `json:"s3_token,omitempty"`
+	Sources     string `json:"sources,omitempty"`
+	SourceKey   string `json:"source_key,omitempty"`
+	SourceToken string `json:"source_token,omitempty"`
+	Encryption  string `json:"encryption,omitempty"`
 }
 
 // Describe describes flags and environment.
@@ -32,7 +34,9 @@ func Describe(f Flags) Description {
 		c.Login = "none"
 	}
 	c.Key = whence(f.S3KeyFile, "VEIL_S3_KEY")
+	c.Token = whence(f.S3TokenFile, "VEIL_S3_TOKEN")
 	c.SourceKey = whence(f.SourceKeyFile, "VEIL_SOURCE_KEY")
+	c.SourceToken = whence(f.SourceTokenFile, "VEIL_SOURCE_TOKEN")
 	return c
 }
 
@@ -62,8 +66,8 @@ func bare(address string) string {
 
 // Lines gives what is set, by name, for people.
 func (c Description) Lines() (out [][2]string) {
-	for _, l := range [][2]string{{"nats", c.Nats}, {"login", c.Login}, {"store", c.Store}, {"endpoint", c.Endpoint}, {"s3 key", c.Key},
-		{"sources", c.Sources}, {"source key", c.SourceKey}, {"encryption", c.Encryption}} {
+	for _, l := range [][2]string{{"nats", c.Nats}, {"login", c.Login}, {"store", c.Store}, {"endpoint", c.Endpoint}, {"s3 key", c.Key}, {"s3 token", c.Token},
+		{"sources", c.Sources}, {"source key", c.SourceKey}, {"source token", c.SourceToken}, {"encryption", c.Encryption}} {
 		if l[1] != "" {
 			out = append(out, l)
 		}

@@ -71,10 +71,10 @@ func (f *Flags) openStoreAt(address string) (store.Store, error) {
 	if !s3 {
 		return store.OpenDir(address, store.DirOptions{Encryption: want})
 	}
-	key, sec, err := pair("s3", f.S3KeyFile, f.S3SecretFile)
+	l, err := f.storeLogin()
 	if err != nil {
 		return nil, err
 	}
-	return store.OpenS3(store.S3Options{Endpoint: f.S3Endpoint, Region: f.S3Region, Bucket: bucket, AccessKey: key, SecretKey: sec,
-		CAFile: f.S3CA, Plain: f.S3Plain, Encryption: want, KMSKey: f.S3KMSKey})
+	return store.OpenS3(store.S3Options{Endpoint: f.S3Endpoint, Region: f.S3Region, Bucket: bucket, AccessKey: l.key, SecretKey: l.secret,
+		SessionToken: l.token, CAFile: f.S3CA, Plain: f.S3Plain, Encryption: want, KMSKey: f.S3KMSKey, Idle: f.S3Idle})
 }

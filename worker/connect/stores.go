@@ -22,6 +22,11 @@ func (f *Flags) OpenStores(s *Service) error {
 	return f.openAccess(s)
 }
 
+// storeLogin reads the login of our own store.
+func (f *Flags) storeLogin() (login, error) {
+	return loginFiles{key: f.S3KeyFile, secret: f.S3SecretFile, token: f.S3TokenFile}.login("s3")
+}
+
 // openSource gives nil where nothing but files that were handed in can be a source.
 func (f *Flags) openSource() (store.Source, error) {
 	if f.SourceDir != "" {
@@ -31,15 +36,15 @@ func (f *Flags) openSource() (store.Source, error) {
 	if endpoint == "" {
 		return nil, nil
 	}
-	key, sec, err := pair("source", f.SourceKeyFile, f.SourceSecretFile)
-	if err == nil && key == "" && f.SourceEndpoint == "" {
-		key, sec, err = pair("s3", f.S3KeyFile, f.S3SecretFile)
+	l, err := loginFiles{key: f.SourceKeyFile, secret: f.SourceSecretFile, token: f.SourceTokenFile}.login("source")
+	if err == nil && l.key == "" && f.SourceEndpoint == "" {
+		l, err = f.storeLogin()
 	}
 	if err != nil {
 		return nil, err
 	}
-	return store.OpenS3Source(store.S3Options{Endpoint: endpoint, Region: cmp.Or(f.SourceRegion, f.S3Region), AccessKey: key, SecretKey: sec,
-		CAFile: cmp.Or(f.SourceCA, f.S3CA), Plain: f.S3Plain})
+	return store.OpenS3Source(store.S3Options{Endpoint: endpoint, Region: cmp.Or(f.SourceRegion, f.S3Region), AccessKey: l.key, SecretKey: l.secret,
+		SessionToken: l.token, CAFile: cmp.Or(f.SourceCA, f.S3CA), Plain: f.S3Plain, Idle: f.S3Idle})
 }
 
 // CheckStore asks the store whether it keeps what veil needs.

@@ -23,7 +23,7 @@ const (
 type Health struct {
 	Listen  string                       // HOST:PORT; empty: nowhere
 	Unready func(context.Context) string // one word for why the worker takes no jobs now; empty where it does
-	Sources Sources
+	Sources func() (Sources, bool)       // false as long as there are none
 	Certs   []Certificate
 	Log     *slog.Logger
 }
@@ -52,10 +52,10 @@ func (m *Meters) Serve(h Health) (stop func(), err error) {
 	})
 	metrics := promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-		if gathered.due(recordsEvery) {
+		if s, ok := h.Sources(); ok && gathered.due(recordsEvery) {
 			ctx, cancel := context.WithTimeout(r.Context(), healthAnswerLimit)
 			defer cancel()
-			if err := m.gather(ctx, h.Sources); err != nil {
+			if err := m.gather(ctx, s); err != nil {
 				h.Log.Warn("gather metrics", "error", err)
 			}
 			m.expiries(h.Certs)
