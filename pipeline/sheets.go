@@ -48,7 +48,7 @@ func DerivativeSheet(ctx context.Context, cfg Config, r SheetRequest) error {
 		}
 		shots[i] = sheet.Shot{Number: firstOf(plan) + p, Time: times[p], Picture: frames[p]}
 	}
-	title := fmt.Sprintf("%d frames, %d tracks, %s", len(plan.Frames), len(plan.Tracks), plan.Policy.Fill)
+	title := fmt.Sprintf("%d of %d frames, %s", len(shots), len(plan.Frames), plan.Policy.Fill)
 	var png bytes.Buffer
 	if err := sheet.Frames(&png, shots, "veil: contact sheet of the derivative", title); err != nil {
 		return fmt.Errorf("draw contact sheet: %w", err)

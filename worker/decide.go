@@ -83,7 +83,7 @@ func (c *decideCmd) about(ctx context.Context, s *connect.Service, state jobs.St
 		return nil, err
 	}
 	if d == nil {
-		return nil, failure.Usagef("add --keep, --region or --dismiss with --reason and --by, or --decisions FILE", "nothing is decided")
+		return nil, failure.Usagef("add --keep, --region or --dismiss with --reason and --by, --ground with --by, or --decisions FILE", "nothing is decided")
 	}
 	plan, err := decide.ParsePlan(b)
 	if err != nil {

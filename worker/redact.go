@@ -142,7 +142,7 @@ func (a *app) printOutcome(p disk.Paths, out pipeline.Outcome) {
 	}
 	if out.Plan != "" {
 		line("plan", "%s", out.Plan)
-		line("decide", "veil render CLIP --plan PLAN -o OUT with --region or --dismiss, --reason and --by")
+		line("decide", "veil render CLIP --plan PLAN -o OUT with --region or --dismiss, --reason and --by, or --ground")
 	}
 }
 

@@ -15,15 +15,17 @@ type DecisionFlags struct {
 	Keep      []int    `placeholder:"N,..." help:"Leave these tracks visible."`
 	Region    []region `sep:";" placeholder:"X,Y,W,H[@FROM-TO]" help:"Cover this rectangle too; may be repeated."`
 	Dismiss   []string `placeholder:"F1,..." help:"These findings are no reason to hold the clip."`
-	Reason    string   `placeholder:"TEXT" help:"Why; needed with any of the three."`
-	By        string   `placeholder:"NAME" help:"Who decides; needed with any of the three."`
-	Decisions string   `placeholder:"FILE" help:"Decisions as a document, instead of the five flags."`
+	Ground    []ground `sep:"none" placeholder:"WHAT=CODE[|BASIS]" help:"Under which code, and which legal basis, is withheld: WHAT is tracks, track:N, regions, frames or sound, the last three with @FROM-TO or without; may be repeated."`
+	Reason    string   `placeholder:"TEXT" help:"Why; needed with any of the first three."`
+	By        string   `placeholder:"NAME" help:"Who decides; needed with any of the four."`
+	Decisions string   `placeholder:"FILE" help:"Decisions as a document, instead of the flags."`
 }
 
 // Read gives what a person decided about a plan: from the document, from the flags, or nil. The flags' name the plan by
 // its digest, a document names it itself.
 func (c *DecisionFlags) Read(plan []byte) (*decide.Decisions, error) {
-	flags := len(c.Keep)+len(c.Region)+len(c.Dismiss) > 0
+	reasoned := len(c.Keep)+len(c.Region)+len(c.Dismiss) > 0
+	flags := reasoned || len(c.Ground) > 0
 	if c.Decisions != "" {
 		if flags || c.Reason != "" || c.By != "" {
 			return nil, failure.Usagef("put everything into the document, or leave it out", "--decisions stands beside flags that decide")
@@ -32,11 +34,11 @@ func (c *DecisionFlags) Read(plan []byte) (*decide.Decisions, error) {
 	}
 	if !flags {
 		if c.Reason != "" || c.By != "" {
-			return nil, failure.Usagef("add --keep, --region or --dismiss", "--reason and --by say nothing alone")
+			return nil, failure.Usagef("add --keep, --region, --dismiss or --ground", "--reason and --by say nothing alone")
 		}
 		return nil, nil
 	}
-	if c.Reason == "" || c.By == "" {
+	if reasoned && c.Reason == "" || c.By == "" {
 		return nil, failure.Usagef("add --reason TEXT and --by NAME", "a decision needs its reason and who made it")
 	}
 	d := &decide.Decisions{Schema: decide.DecisionsSchema, Plan: decide.Digest(plan), By: c.By}
@@ -48,6 +50,9 @@ func (c *DecisionFlags) Read(plan []byte) (*decide.Decisions, error) {
 	}
 	for _, id := range c.Dismiss {
 		d.Dismiss = append(d.Dismiss, decide.DismissFinding{Finding: id, Reason: c.Reason})
+	}
+	for _, g := range c.Ground {
+		d.Ground = append(d.Ground, decide.GroundFor(g))
 	}
 	return d, nil
 }

@@ -103,3 +103,42 @@ func (r *region) UnmarshalText(text []byte) error {
 	*r = out
 	return nil
 }
+
+// ground is the reason code of something that is withheld: WHAT[:N|@FROM-TO]=CODE[|BASIS].
+type ground decide.GroundFor
+
+// UnmarshalText reads one of the forms; what can stand in them is checked with the decisions.
+func (g *ground) UnmarshalText(text []byte) error {
+	what, code, ok := strings.Cut(string(text), "=")
+	if !ok {
+		return fmt.Errorf("%q is no ground: give WHAT=CODE or WHAT=CODE|BASIS", text)
+	}
+	var out ground
+	out.Code, out.Basis, _ = strings.Cut(code, "|")
+	out.Code, out.Basis = strings.TrimSpace(out.Code), strings.TrimSpace(out.Basis)
+	what, number, one := strings.Cut(strings.TrimSpace(what), ":")
+	if one && what == "track" {
+		n, err := strconv.Atoi(number)
+		if err != nil || n < 1 {
+			return fmt.Errorf("%q is no ground: a track has a number from 1", text)
+		}
+		out.What, out.Track = decide.GroundTracks, n
+		*g = out
+		return nil
+	}
+	if one { // the colon of a time
+		what += ":" + number
+	}
+	what, when, timed := strings.Cut(what, "@")
+	if timed {
+		var s span
+		if err := s.UnmarshalText([]byte(when)); err != nil {
+			return err
+		}
+		d := decide.Span(s)
+		out.Span = &d
+	}
+	out.What = what
+	*g = out
+	return nil
+}

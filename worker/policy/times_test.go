@@ -56,3 +56,40 @@ func TestRegion(t *testing.T) {
 		}
 	}
 }
+
+func TestGround(t *testing.T) {
+	good := map[string]decide.GroundFor{
+		"tracks=§ 22 KUG":          {What: "tracks", Code: "§ 22 KUG"},
+		"track:12=6.1|Art. 6 = x":  {What: "tracks", Track: 12, Code: "6.1", Basis: "Art. 6 = x"},
+		"sound@0.4-1:02 = (b)(6) ": {What: "sound", Span: &decide.Span{From: 0.4, To: 62}, Code: "(b)(6)"},
+		"regions@0:30-0:45=6C":     {What: "regions", Span: &decide.Span{From: 30, To: 45}, Code: "6C"},
+	}
+	for text, want := range good {
+		var g ground
+		if err := g.UnmarshalText([]byte(text)); err != nil || !cmp.Equal(decide.GroundFor(g), want) {
+			t.Errorf("%q: %+v, %v", text, g, err)
+		}
+	}
+	for _, text := range []string{"", "tracks", "track:0=6C", "track:x=6C", "sound@1=6C"} {
+		var g ground
+		if err := g.UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q was taken as %+v", text, g)
+		}
+	}
+}
+
+func TestDecisionsOfGrounds(t *testing.T) {
+	f := DecisionFlags{Ground: []ground{{What: "tracks", Code: "6C"}}, By: "J. Doe"}
+	d, err := f.Read([]byte("plan"))
+	if err != nil || len(d.Ground) != 1 || d.By != "J. Doe" {
+		t.Errorf("%+v, %v", d, err)
+	}
+	for name, f := range map[string]DecisionFlags{
+		"nobody": {Ground: []ground{{What: "tracks", Code: "6C"}}}, "no reason": {Keep: []int{1}, Ground: []ground{{What: "tracks", Code: "6C"}}, By: "me"},
+		"nothing": {By: "me"},
+	} {
+		if _, err := f.Read([]byte("plan")); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"veil/worker/access"
+	"veil/worker/jobs"
+	"veil/worker/seal"
+)
+
+// TestWhoeverTouchesAJobIsLogged: each command leaves its entry, with who, why and to whom.
+func TestWhoeverTouchesAJobIsLogged(t *testing.T) {
+	h := newHouse(t)
+	h.work()
+	id := h.submit("ok", "--purpose", "Presseanfrage 12/26", "--person", "J. Groß")
+	h.phase(id, jobs.Released)
+	held := h.submit("hold", "--case", "ST/0815", "--person", "J. Groß")
+	h.phase(held, jobs.Held)
+	dir := t.TempDir()
+	h.want(0, "jobs", "--person", "A", "--occasion", "Übersicht")
+	h.want(0, "job", id)
+	h.want(0, "case", "ST/0815", "-o", filepath.Join(dir, "case"))
+	h.want(0, "get", id, "-o", dir)
+	h.want(0, "get", id, "-o", filepath.Join(dir, "out"), "--recipient", "Morgenpost")
+	h.want(0, "decide", held, "--dismiss", "F1", "--reason", "eine Trommel", "--by", "J. Doe")
+	h.phase(held, jobs.Released)
+	h.want(0, "withdraw", held, "--reason", "Widerruf", "--by", "J. Doe")
+	h.want(0, "hold", "set", id, "--reason", "Verfahren", "--by", "J. Doe")
+	contains(t, h.want(0, "hold", "list"), id, "Verfahren")
+	h.want(0, "hold", "lift", id, "--reason", "eingestellt", "--by", "J. Doe")
+	h.want(2, "hold", "lift", id, "--reason", "eingestellt", "--by", "J. Doe")
+	contains(t, h.want(0, "hold"), "no legal holds")
+	var export struct{ Entries []access.Entry }
+	if err := json.Unmarshal([]byte(h.want(0, "access", "--json")), &export); err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, e := range export.Entries {
+		if e.Person == "" || time.Since(e.Time) > time.Hour {
+			t.Errorf("%+v", e)
+		}
+		told = append(told, strings.Join([]string{string(e.Action), e.What, e.Reason, e.Recipient}, "|"))
+	}
+	text := strings.Join(told, "\n")
+	contains(t, text, "collection|clip handed in|Presseanfrage 12/26|", "query|jobs listed|Übersicht|", "query|job shown||", "query|page of a case||",
+		"query|derivative fetched||", "disclosure|derivative fetched||Morgenpost", "alteration|decided about the plan|eine Trommel|",
+		"deletion|release withdrawn|Widerruf|", "alteration|legal hold set|Verfahren|", "alteration|legal hold lifted|eingestellt|")
+	if n := strings.Count(h.want(0, "access", "--job", id, "--action", "disclosure"), "Morgenpost"); n != 1 {
+		t.Errorf("%d disclosures", n)
+	}
+	table := filepath.Join(dir, "access.csv")
+	h.want(0, "access", "--csv", table, "--from", "2020-01-01", "--to", time.Now().AddDate(0, 0, 2).Format(time.DateOnly))
+	if b, err := os.ReadFile(table); err != nil || strings.Count(string(b), "\r\n") != len(told)+1 {
+		t.Errorf("%d lines for %d entries: %v", strings.Count(string(b), "\r\n"), len(told), err)
+	}
+	h.want(2, "access", "--from", "yesterday")
+	h.want(2, "access", "--zone", "Nowhere/Place")
+}
+
+// TestAccessLogHasAPlaceOfItsOwn, and a command that cannot write there does not do its work.
+func TestAccessLogHasAPlaceOfItsOwn(t *testing.T) {
+	h := newHouse(t)
+	h.work()
+	own := filepath.Join(t.TempDir(), "log")
+	id := h.submit("ok", "--access-log", own)
+	h.phase(id, jobs.Released)
+	if entries, err := filepath.Glob(filepath.Join(own, "access", "*", "*", "*"+id+".json")); err != nil || len(entries) != 1 {
+		t.Errorf("%q, %v", entries, err)
+	}
+	if keys := h.keys(access.Prefix); len(keys) != 0 {
+		t.Errorf("the store holds entries: %q", keys)
+	}
+	file := h.file("no-folder", "x")
+	dir := t.TempDir()
+	h.want(1, "get", id, "-o", dir, "--access-log", file)
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("%d files were fetched without an entry: %v", len(left), err)
+	}
+}
+
+func TestRetentionCommand(t *testing.T) {
+	h := newHouse(t)
+	h.work()
+	id := h.submit("ok", "--destroy-after", time.Now().Add(2*time.Second).Format(time.RFC3339))
+	h.phase(id, jobs.Released)
+	contains(t, h.want(0, "retention"), "no job is due", "0 entries of the access log are over")
+	time.Sleep(2500 * time.Millisecond)
+	// Its record was changed a moment ago, so it waits.
+	contains(t, h.want(0, "retention"), id, "waits")
+	contains(t, h.want(0, "retention", "--apply"), id, "waits")
+	var r struct {
+		Applied bool
+		Jobs    []struct{ ID, Step string }
+	}
+	if err := json.Unmarshal([]byte(h.want(0, "retention", "--apply", "--json")), &r); err != nil || !r.Applied || len(r.Jobs) != 1 || r.Jobs[0].Step != "wait" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	h.want(0, "hold", "set", id, "--reason", "Verfahren", "--by", "J. Doe")
+	contains(t, h.want(0, "retention"), id, "under legal hold")
+}
+
+func TestDisclosuresAreChained(t *testing.T) {
+	h := newHouse(t)
+	h.work()
+	id := h.submit("ok")
+	state := h.phase(id, jobs.Released)
+	key, err := seal.NewKey(zeros{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := key.EncodePrivate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := h.file("veil.key", string(private))
+	h.want(2, "disclose", id, "--recipient", "Morgenpost", "--purpose", " ", "--by", "J. Doe")
+	predecessor := state.Result.Envelope
+	for n, recipient := range []string{"Morgenpost", "Abendblatt"} {
+		var d disclosed
+		out := h.want(0, "disclose", id, "--recipient", recipient, "--purpose", "Presseanfrage", "--by", "J. Doe", "--key", path, "--json")
+		if err := json.Unmarshal([]byte(out), &d); err != nil || d.Number != n+1 || !d.Signed {
+			t.Fatalf("%s: %v", out, err)
+		}
+		b, _, err := h.s.Store.Read(t.Context(), d.Statement, seal.MaxEnvelope)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := seal.OpenEnvelope(b)
+		if err != nil || e.Check(key.Public()) != nil || e.SHA256 != d.SHA256 {
+			t.Fatalf("%v, %v", err, e.Check(key.Public()))
+		}
+		said, derivative, err := seal.ParseEvent(e.Payload)
+		if err != nil || said.Kind != seal.Disclosure || derivative != state.Result.Digests["derivative"] || said.Follows(state.Result.Envelope, predecessor, n+1) != nil {
+			t.Fatalf("%+v, %v", said, err)
+		}
+		predecessor = d.SHA256
+		raw, _, err := h.s.Store.Read(t.Context(), "restricted/"+id+"/statements/annex-"+said.Annex+".json", 1<<20)
+		if err != nil || seal.Digest(raw) != said.Annex {
+			t.Fatal(err)
+		}
+		annex, err := seal.ParseAnnex(raw)
+		if err != nil || annex.Recipient != recipient || annex.By != "J. Doe" || annex.Purpose != "Presseanfrage" {
+			t.Errorf("%+v, %v", annex, err)
+		}
+		if strings.Contains(string(e.Payload), recipient) {
+			t.Error("the statement itself names the recipient")
+		}
+	}
+	contains(t, h.want(0, "disclose", id, "--recipient", "x", "--purpose", "y", "--by", "z"), "disclosure 3", "unsigned")
+	h.want(2, "disclose", id, "--recipient", "x", "--purpose", "y", "--by", "z", "--key", h.file("no.key", "x"))
+	held := h.submit("hold")
+	h.phase(held, jobs.Held)
+	if code, _, _ := h.veil("disclose", held, "--recipient", "x", "--purpose", "y", "--by", "z"); code == 0 {
+		t.Error("what is held was recorded as handed out")
+	}
+}
+
+// zeros is a source of keys for tests.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+// TestReportsOfAPlan: the commands that open no clip.
+func TestReportsOfAPlan(t *testing.T) {
+	h := newHouse(t)
+	plan := h.file("clip.plan.json", string(somePlan(t)))
+	dir := filepath.Dir(plan)
+	page, table := filepath.Join(dir, "x.html"), filepath.Join(dir, "x.csv")
+	plain := func(code int, args ...string) string {
+		t.Helper()
+		var o, e strings.Builder
+		if have := run(t.Context(), args, streams{strings.NewReader(""), &o, &e}, fakeEngine()); have != code {
+			t.Fatalf("veil %v ended with %d, want %d: %s%s", args, have, code, o.String(), e.String())
+		}
+		return o.String() + e.String()
+	}
+	contains(t, plain(0, "exemptions", plan), "audio: dropped", "0.0 % of the picture area")
+	contains(t, plain(0, "exemptions", filepath.Join(dir, "clip.mp4"), "--lang", "de", "--html", page, "--csv", table), "")
+	contains(t, plain(0, "worklist", plan), "F1", "1 left to decide")
+	for path, want := range map[string]string{page: "Schwärzungsverzeichnis", table: "dropped"} {
+		if b, err := os.ReadFile(path); err != nil || !strings.Contains(string(b), want) {
+			t.Errorf("%s does not hold %q: %v", path, want, err)
+		}
+	}
+	var doc struct{ Schema string }
+	if err := json.Unmarshal([]byte(plain(0, "worklist", plan, "--json")), &doc); err != nil || doc.Schema != "veil.worklist/1" {
+		t.Errorf("%+v, %v", doc, err)
+	}
+	plain(2, "exemptions", plan, "--html", plan)
+	plain(2, "exemptions", plan, "--report", plan)
+	plain(2, "exemptions", filepath.Join(dir, "none.mp4"))
+	plain(2, "worklist", page)
+}
