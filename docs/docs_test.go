@@ -152,7 +152,7 @@ func TestReadmeCommands(t *testing.T) {
 	}
 	for _, name := range []string{"clip.redacted.mp4", "look.png", "clip.plan.json", "clip.report.json",
 		"part.mp4", "people.plan.json", "people.png",
-		"clip.kept.mp4", "out/a.mp4", "out/b.mp4", "page/index.html", "page/cases.csv"} {
+		"exemptions.html", "exemptions.csv", "worklist.html", "clip.kept.mp4", "out/a.mp4", "out/b.mp4", "page/index.html", "page/cases.csv"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
 			t.Errorf("the commands left no %s", name)
 		}

@@ -13,16 +13,16 @@ type Document struct {
 	Data        []byte
 }
 
-// Names of the reports' documents.
+// What the names of the reports' documents begin with.
 const (
-	exemptionsName = "exemptions"
-	worklistName   = "worklist"
+	ExemptionsName = "exemptions"
+	WorklistName   = "worklist"
 )
 
 // DocumentNames lists the documents that Dossier makes, in its order.
 func DocumentNames() []string {
 	var all []string
-	for _, report := range []string{exemptionsName, worklistName} {
+	for _, report := range []string{ExemptionsName, WorklistName} {
 		for _, ending := range []string{".json", ".csv", "." + German + ".html", "." + English + ".html"} {
 			all = append(all, report+ending)
 		}

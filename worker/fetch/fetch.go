@@ -30,7 +30,7 @@ type Piece struct {
 
 // Wanted says which pieces are asked for.
 type Wanted struct {
-	Held     bool // of a held job: derivative, plan, sheet and reports
+	Held     bool // of a held job: derivative, plan, sheet, report and the worklist to print
 	Evidence bool // of a released one: plan, sheet and reports as well
 }
 
@@ -64,7 +64,8 @@ func Pieces(state jobs.State, w Wanted) ([]Piece, error) {
 		list = append(list, Piece{restricted + store.PlanName, r.Digests["plan"], ending + ".plan.json", true},
 			Piece{restricted + store.SheetName, r.Digests[archive.PieceSheet], ending + ".contact.png", true})
 		for _, name := range account.DocumentNames() {
-			if sum := r.Digests[name]; sum != "" { // results of earlier builds have none
+			page := strings.HasPrefix(name, account.WorklistName) && strings.HasSuffix(name, ".html")
+			if sum := r.Digests[name]; sum != "" && (w.Evidence || page) { // results of earlier builds have none
 				list = append(list, Piece{restricted + name, sum, ending + "." + name, true})
 			}
 		}
