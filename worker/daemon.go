@@ -173,6 +173,7 @@ func (e *emptied) watch(ctx context.Context, q *jobs.Queue, stop func()) {
 type collecting struct {
 	every time.Duration // 0: never
 	age   time.Duration // younger objects are left alone: somebody may be putting them
+	clips time.Duration // after its job's answer a clip that was handed in goes so late; 0: never
 }
 
 // every does a piece of housekeeping now and then, each worker at moments of its own, until ctx ends.
@@ -212,8 +213,14 @@ func (d *daemon) destroyOnce(ctx context.Context) error {
 // collectOnce tidies the store, and removes the scratch folders of dead processes.
 func (d *daemon) collectOnce(ctx context.Context) error {
 	n, err := archive.Tidy(ctx, d.service, d.collect.age)
-	if n.Attempts+n.Releases+n.Uploads > 0 {
-		d.log.Info("collected", "attempts", n.Attempts, "releases", n.Releases, "uploads", n.Uploads)
+	clips := 0
+	if d.collect.clips > 0 {
+		var dropped error
+		clips, dropped = archive.DropClips(ctx, d.service, d.collect.clips)
+		err = errors.Join(err, dropped)
+	}
+	if n.Attempts+n.Releases+n.Uploads+clips > 0 {
+		d.log.Info("collected", "attempts", n.Attempts, "releases", n.Releases, "uploads", n.Uploads, "clips", clips)
 	}
 	return errors.Join(err, pipeline.Sweep(d.config.Scratch))
 }

@@ -30,7 +30,7 @@ var rooms = []struct{ name, uses string }{
 	{"policy", "jobs failure disk connect"},
 	{"batch", "failure disk screen input"},
 	{"intake", "jobs store failure disk access input connect policy"},
-	{"archive", "jobs store failure disk connect"},
+	{"archive", "jobs store failure disk access retention connect"},
 	{"fetch", "jobs store failure disk connect archive"},
 	{"casepage", "jobs store text failure disk screen connect archive"},
 	{"watch", "jobs store text failure disk access input connect intake archive fetch"},

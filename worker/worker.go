@@ -19,23 +19,24 @@ import (
 
 // workerFlags are what veil worker and veil dev share.
 type workerFlags struct {
-	Slots       int           `group:"worker" default:"0" placeholder:"N" help:"Clips at once; 0: as cores and memory allow."`
-	Grace       time.Duration `group:"worker" default:"10m" placeholder:"TIME" help:"How long running clips may go on after the first signal before they are handed back."`
-	Stall       time.Duration `group:"worker" default:"15m" placeholder:"TIME" help:"End a stage that made no progress for so long."`
-	Reserve     int64         `group:"worker" default:"1024" placeholder:"MIB" help:"Scratch space that stays free."`
-	Listen      string        `group:"worker" placeholder:"HOST:PORT" help:"Answer /healthz, /readyz and /metrics here (default: nowhere)."`
-	MaxFailures int           `group:"worker" default:"3" placeholder:"N" help:"Failures of its own after which a job ends in the dead letters."`
-	MaxDeaths   int           `group:"worker" default:"10" placeholder:"N" help:"Workers that may die over a job."`
-	Collect     time.Duration `group:"worker" default:"1h" placeholder:"TIME" help:"How often what nothing names is removed from the store; 0: never."`
-	CollectAge  time.Duration `group:"worker" default:"24h" placeholder:"TIME" help:"What is younger is never removed."`
-	Retention   time.Duration `group:"worker" default:"1h" placeholder:"TIME" help:"How often jobs are destroyed whose time is over; 0: never."`
-	ObjectLock  bool          `group:"worker" help:"Lock evidence in the store against deletion until the job's destroy-after."`
+	Slots        int           `group:"worker" default:"0" placeholder:"N" help:"Clips at once; 0: as cores and memory allow."`
+	Grace        time.Duration `group:"worker" default:"10m" placeholder:"TIME" help:"How long running clips may go on after the first signal before they are handed back."`
+	Stall        time.Duration `group:"worker" default:"15m" placeholder:"TIME" help:"End a stage that made no progress for so long."`
+	Reserve      int64         `group:"worker" default:"1024" placeholder:"MIB" help:"Scratch space that stays free."`
+	Listen       string        `group:"worker" placeholder:"HOST:PORT" help:"Answer /healthz, /readyz and /metrics here (default: nowhere)."`
+	MaxFailures  int           `group:"worker" default:"3" placeholder:"N" help:"Failures of its own after which a job ends in the dead letters."`
+	MaxDeaths    int           `group:"worker" default:"10" placeholder:"N" help:"Workers that may die over a job."`
+	Collect      time.Duration `group:"worker" default:"1h" placeholder:"TIME" help:"How often what nothing names is removed from the store; 0: never."`
+	CollectClips time.Duration `group:"worker" default:"720h" placeholder:"TIME" help:"A clip that was handed in as a file is removed so long after its job's answer, unless the job is held; 0: never."`
+	CollectAge   time.Duration `group:"worker" default:"24h" placeholder:"TIME" help:"What is younger is never removed."`
+	Retention    time.Duration `group:"worker" default:"1h" placeholder:"TIME" help:"How often jobs are destroyed whose time is over; 0: never."`
+	ObjectLock   bool          `group:"worker" help:"Lock evidence in the store against deletion until the job's destroy-after."`
 	policy.AllowFlags
 }
 
 // Validate refuses numbers that make no sense; kong calls it.
 func (f *workerFlags) Validate() error {
-	if f.Slots < 0 || f.Grace < 0 || f.Stall < 0 || f.Reserve < 0 || f.Collect < 0 || f.CollectAge < 0 || f.Retention < 0 || f.MaxFailures < 1 || f.MaxDeaths < 1 {
+	if f.Slots < 0 || f.Grace < 0 || f.Stall < 0 || f.Reserve < 0 || f.Collect < 0 || f.CollectAge < 0 || f.CollectClips < 0 || f.Retention < 0 || f.MaxFailures < 1 || f.MaxDeaths < 1 {
 		return errors.New("slots, times and sizes are 0 or more, failures and deaths at least 1")
 	}
 	if f.Collect > 0 && f.CollectAge < leastCollectAge {
@@ -142,6 +143,6 @@ func (f *workerFlags) slots() int {
 
 // daemon is w with what the flags say of serving.
 func (f *workerFlags) daemon(w *worker, a *app) *daemon {
-	return &daemon{worker: w, slots: f.slots(), grace: f.Grace, listen: f.Listen, collect: collecting{every: f.Collect, age: f.CollectAge},
+	return &daemon{worker: w, slots: f.slots(), grace: f.Grace, listen: f.Listen, collect: collecting{every: f.Collect, age: f.CollectAge, clips: f.CollectClips},
 		retention: f.Retention}
 }
