@@ -59,19 +59,31 @@ func KeepJob(ctx context.Context, s *connect.Service, state jobs.State) error {
 }
 
 // KeepState puts a copy of the job's record into the store, from which `veil setup --rebuild` brings it back. Call it after
-// everything that changes a record for good: an answer, a cancel, a retry, a decision, a withdrawal.
+// everything that changes a record for good: an answer, a cancel, a retry, a decision, a withdrawal. Of several that keep it at
+// once the last one has seen the newest.
 func KeepState(ctx context.Context, s *connect.Service, id string) error {
 	state, err := s.Queue.State(ctx, id)
-	if err != nil {
-		return err
+	for {
+		if err != nil {
+			return err
+		}
+		b, err := json.Marshal(state)
+		if err != nil {
+			return fmt.Errorf("encode record of %s: %w", id, err)
+		}
+		if _, err = PutBytes(ctx, s.Store, stateRecordKey(id), b); err != nil {
+			return err
+		}
+		put := state.Token
+		if state, err = s.Queue.State(ctx, id); err != nil || state.Token == put {
+			return err
+		}
 	}
-	b, err := json.Marshal(state)
-	if err != nil {
-		return fmt.Errorf("encode record of %s: %w", id, err)
-	}
-	_, err = PutBytes(ctx, s.Store, stateRecordKey(id), b)
-	return err
 }
+
+// ErrNotKept says that a job was changed in the queue and that the store has no copy of that: if the queue's files were lost
+// now, the change would be too.
+var ErrNotKept = errors.New("it is done, but not yet kept against a loss of the queue: run the command again")
 
 // PutBytes puts a small JSON document and gives its digest.
 func PutBytes(ctx context.Context, s store.Store, key string, b []byte) (string, error) {
@@ -100,12 +112,37 @@ const (
 // DraftName is the first pass of an attempt, under its prefix: a later attempt takes it up.
 const DraftName = "draft"
 
-// Kept copies a record that was changed for good into the store.
+// Kept copies a record that was changed for good into the store, before anybody is told that it was. A change that cannot be made
+// because it was made before, by a command that could not keep it, is kept now.
 func Kept(ctx context.Context, s *connect.Service, id string) func(jobs.State, error) (jobs.State, error) {
 	return func(state jobs.State, err error) (jobs.State, error) {
-		if err == nil {
-			err = KeepState(ctx, s, id)
+		if errors.Is(err, jobs.ErrPhase) {
+			now, behind := isBehind(ctx, s, id)
+			if !behind {
+				return state, err
+			}
+			state, err = now, nil
 		}
-		return state, err
+		if err != nil {
+			return state, err
+		}
+		if err := KeepState(ctx, s, id); err != nil {
+			return state, fmt.Errorf("%w: %w", ErrNotKept, err)
+		}
+		return state, nil
 	}
+}
+
+// isBehind reports whether the store's copy of a job that was begun anew is of an earlier generation.
+func isBehind(ctx context.Context, s *connect.Service, id string) (jobs.State, bool) {
+	state, err := s.Queue.State(ctx, id)
+	if err != nil || state.Generation == 1 {
+		return state, false
+	}
+	b, _, err := s.Store.Read(ctx, stateRecordKey(id), maxRecord)
+	if errors.Is(err, store.ErrNotFound) {
+		return state, true
+	}
+	var kept jobs.State
+	return state, err == nil && json.Unmarshal(b, &kept) == nil && kept.Generation < state.Generation
 }

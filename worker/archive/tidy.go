@@ -184,11 +184,12 @@ func collectReleases(ctx context.Context, s *connect.Service) (n int, err error)
 	return n, nil
 }
 
-// keepMissing copies the records of answered jobs that changed after their last copy: whoever changed them may have died.
+// keepMissing copies the records of answered jobs, and of those that were begun anew, that changed after their last copy: whoever
+// changed them may have died.
 func keepMissing(ctx context.Context, s *connect.Service, kept map[string]time.Time) error {
 	var missing []string
 	err := s.Queue.States(ctx, func(state jobs.State) bool {
-		if at, ok := kept[state.ID]; state.Phase.Final() && (!ok || at.Before(state.Updated)) {
+		if at, ok := kept[state.ID]; (state.Phase.Final() || state.Generation > 1) && (!ok || at.Before(state.Updated)) {
 			missing = append(missing, state.ID)
 		}
 		return true
