@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"bytes"
 	_ "embed"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"veil/pipeline/media/mp4"
 )
 
 // containersTable holds, for each file of the collection: whether plain ffmpeg decodes it whole and without a word ("clean") or
@@ -118,8 +121,10 @@ func TestContainers(t *testing.T) {
 			switch r.code {
 			case exitReleased:
 				want = append(want, "out.mp4")
+				everyByte(t, out)
 			case exitHeld:
 				want = append(want, "out.held.mp4", "out.held.plan.json")
+				everyByte(t, p.path("out.held.mp4"))
 			default:
 				oneLine(t, r, c.exit)
 			}
@@ -128,5 +133,15 @@ func TestContainers(t *testing.T) {
 			}
 			p.clean(t)
 		})
+	}
+}
+
+// everyByte holds a derivative against the allow-list for its container, once more and apart from the program.
+func everyByte(t *testing.T, path string) {
+	t.Helper()
+	b := read(t, path)
+	a, err := mp4.Walk(bytes.NewReader(b), int64(len(b)), mp4.Derivative())
+	if err != nil || !a.Clean() || a.Frames == 0 {
+		t.Errorf("%d frames, %v, %v", a.Frames, a.Findings, err)
 	}
 }
