@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"html/template"
@@ -16,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"veil/pipeline/account"
 	"veil/worker/archive"
 	"veil/worker/connect"
 	"veil/worker/disk"
@@ -155,44 +155,14 @@ func rowOf(st jobs.State) (Row, error) {
 	return r, nil
 }
 
-// table is the CSV. A cell that a spreadsheet would take for a formula begins with an apostrophe.
+// table is the CSV.
 func table(v View) ([]byte, error) {
-	var b bytes.Buffer
-	w := csv.NewWriter(&b)
-	w.UseCRLF = true
 	rows := [][]string{strings.Fields("case id clip outcome since code cause remedy where expected submitted deadline late requester purpose")}
 	for _, r := range v.Rows {
 		rows = append(rows, []string{v.Case, r.ID, r.Clip, string(r.Phase), r.Since, r.Code, r.Cause, r.Remedy, strings.Join(r.Where, " "),
 			r.Expected, r.Submitted, r.Deadline, fmt.Sprint(r.Late), r.Requester, r.Purpose})
 	}
-	for _, row := range rows {
-		for i := range row {
-			row[i] = noFormula(row[i])
-		}
-		if err := w.Write(row); err != nil {
-			return nil, fmt.Errorf("write table: %w", err)
-		}
-	}
-	w.Flush()
-	return b.Bytes(), w.Error()
-}
-
-// noFormula keeps a spreadsheet from computing a cell: also where the sign comes after spaces, is a wide one, or stands behind
-// a separator that some other program splits at.
-func noFormula(cell string) string {
-	starts := func(s string) bool {
-		s = strings.TrimLeft(s, " \t\r\n\u00a0\"'")
-		return strings.IndexAny(s, "=+-@|%\uff1d\uff0b\uff0d\uff20\u2212") == 0
-	}
-	split := func(r rune) bool { return strings.ContainsRune(";,\t\r\n", r) }
-	parts := strings.FieldsFunc(cell, split)
-	switch {
-	case len(parts) > 1 && slices.ContainsFunc(parts[1:], starts):
-		return "'" + strings.NewReplacer(";", " ", ",", " ", "\t", " ", "\n", " ", "\r", " ").Replace(cell)
-	case starts(cell):
-		return "'" + cell
-	}
-	return cell
+	return account.Table(rows)
 }
 
 // Marks by which a page or a table is known as an earlier one of ours.

@@ -1,4 +1,4 @@
-package casepage
+package account
 
 import (
 	"testing"
