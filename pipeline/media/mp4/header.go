@@ -167,13 +167,10 @@ func (w *walker) tkhd(b *box) {
 	t.lasts = f.number(long)
 	f.zero(8, "a reserved field")
 	f.want("the layer", 0, 0)
-	if group := f.u16(); group > 1 {
-		f.fault("group %d of alternatives", group)
-	}
 	if t.video {
-		f.zero(2, "the volume of pictures")
+		f.want("the group of alternatives and the volume", 0, 0, 0, 0)
 	} else {
-		f.want("the volume", 1, 0)
+		f.want("the group of alternatives and the volume", 0, 1, 1, 0)
 	}
 	f.zero(2, "a reserved field")
 	f.want("the matrix", identity...)

@@ -76,7 +76,7 @@ func (w *walker) judgeTrack(t *track) {
 	w.judgeDurations(t)
 	w.judgeShifts(t)
 	w.judgeRuns(t)
-	if !t.video && t.grouped > t.samples {
+	if t.grouped > 0 && t.grouped != t.samples {
 		w.found(Tables, t.at, t.path+"/mdia/minf/stbl/sbgp", "a group of %d samples, the track has %d", t.grouped, t.samples)
 	}
 }
@@ -86,11 +86,12 @@ func (w *walker) judgePicture(t *track) {
 	if t.sps != nil && (int(t.width) != t.sps.width || int(t.height) != t.sps.height) {
 		w.found(Fields, t.at, t.path+"/mdia/minf/stbl/stsd/avc1", "the size %dx%d is not that of the pictures, %dx%d", t.width, t.height, t.sps.width, t.sps.height)
 	}
-	wide := uint64(t.width)<<16 + 1<<15
+	wide := uint64(t.width) << 16
 	if t.aspectH > 0 && t.aspectV > 0 {
-		wide = uint64(t.width)<<16*uint64(t.aspectH)/uint64(t.aspectV) + 1<<15
+		wide = wide * uint64(t.aspectH) / uint64(t.aspectV)
 	}
-	if t.shownHeight != uint32(t.height)<<16 || max(wide, uint64(t.shownWidth))-min(wide, uint64(t.shownWidth)) > 1<<16 {
+	const rounded = 1 << 8 // of a pixel in 1<<16 parts
+	if t.shownHeight != uint32(t.height)<<16 || max(wide, uint64(t.shownWidth))-min(wide, uint64(t.shownWidth)) > rounded {
 		w.found(Fields, t.at, t.path+"/tkhd", "the size shown is not that of the pictures")
 	}
 }
