@@ -9,7 +9,7 @@ const (
 	sizeShare   = 0.4    // what a face loses each time that it is e times as large as easySide
 	easySide    = 32.0   // pixels of a picture whose long side is pictureLong
 	pictureLong = 1536.0 // pixels
-	leastScore  = 0.89   // from which a track may be a face
+	leastScore  = 0.78   // from which a track may be a face
 	// One frame is enough where the scales of the fast network agree that much; large faces count in full here, lest one
 	// that shows up between two looks of the second network is lost.
 	leastOnce  = 0.7

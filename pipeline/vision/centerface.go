@@ -18,7 +18,7 @@ func decodeCenterFace(outputs [][]float32, h, w int, threshold float64) []found 
 	n, cols := len(heat), w/centerfaceStride
 	var faces []found
 	for i, v := range heat {
-		if float64(v) < threshold {
+		if float64(v) < threshold || !peak(heat, cols, i) {
 			continue
 		}
 		bh, bw := side(scale[i], centerfaceStride, h), side(scale[n+i], centerfaceStride, w)
@@ -27,4 +27,18 @@ func decodeCenterFace(outputs [][]float32, h, w int, threshold float64) []found 
 		faces = append(faces, found{box: track.Box{X: cx - bw/2, Y: cy - bh/2, W: bw, H: bh}, score: min(float64(v), 1)})
 	}
 	return faces
+}
+
+// peak tells whether a cell of the heat map is no weaker than its eight neighbours. The flanks of a face's peak reach the
+// threshold too; a few cells off, the box of a small face no longer overlaps the face's own enough to be suppressed by it.
+func peak(heat []float32, cols, i int) bool {
+	x, y, rows := i%cols, i/cols, len(heat)/cols
+	for ny := max(y-1, 0); ny <= min(y+1, rows-1); ny++ {
+		for nx := max(x-1, 0); nx <= min(x+1, cols-1); nx++ {
+			if heat[ny*cols+nx] > heat[i] {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -147,13 +147,13 @@ func TestSizes(t *testing.T) {
 		w, h int
 		want []image.Point
 	}{
-		{pass{longs: []int{1536, 640}, maxGrow: 2}, 1920, 1080, []image.Point{{1536, 864}, {640, 360}}},
-		{pass{longs: []int{1536, 640}, maxGrow: 2}, 400, 300, []image.Point{{800, 600}, {640, 480}}},
-		{pass{longs: []int{1536, 640, 256}, maxGrow: 2}, 160, 100, []image.Point{{320, 200}, {256, 160}}},
-		{pass{longs: []int{640}, maxGrow: 1}, 1, 1, []image.Point{{1, 1}}},
-		{pass{longs: []int{640}, maxGrow: 1}, 4096, 1, []image.Point{{640, 1}}},
+		{pass{looks: [][]int{{1536, 640}}, maxGrow: 2}, 1920, 1080, []image.Point{{1536, 864}, {640, 360}}},
+		{pass{looks: [][]int{{1536, 640}}, maxGrow: 2}, 400, 300, []image.Point{{800, 600}, {640, 480}}},
+		{pass{looks: [][]int{{1536, 640, 256}}, maxGrow: 2}, 160, 100, []image.Point{{320, 200}, {256, 160}}},
+		{pass{looks: [][]int{{640}}, maxGrow: 1}, 1, 1, []image.Point{{1, 1}}},
+		{pass{looks: [][]int{{640}}, maxGrow: 1}, 4096, 1, []image.Point{{640, 1}}},
 	} {
-		if got := c.p.sizes(c.w, c.h); !slices.Equal(got, c.want) {
+		if got := c.p.sizes(c.p.longs(), c.w, c.h); !slices.Equal(got, c.want) {
 			t.Errorf("%dx%d: %v, want %v", c.w, c.h, got, c.want)
 		}
 	}

@@ -14,7 +14,9 @@ import (
 // lookPass is a pass made ready for the pictures of one sweep: its sizes, and as many detectors as may be needed at once.
 type lookPass struct {
 	pass
-	sizes     []image.Point
+	turns     [][]image.Point // sizes of the looks that take turns
+	all       []image.Point   // sizes of all looks
+	apart     bool
 	detectors chan *netDetector
 }
 
@@ -22,7 +24,10 @@ type lookPass struct {
 func newLookPass(f *Finder, p pass, o SweepOptions) (*lookPass, error) {
 	// A network that looks now and then is rarely wanted by many frames at once; each session costs memory.
 	n := min(f.threads, max(1, (2*f.threads+p.every-1)/p.every))
-	lp := &lookPass{pass: p, sizes: p.sizes(o.Width, o.Height), detectors: make(chan *netDetector, n)}
+	lp := &lookPass{pass: p, all: p.sizes(p.longs(), o.Width, o.Height), apart: f.recipe.apart, detectors: make(chan *netDetector, n)}
+	for _, longs := range p.looks {
+		lp.turns = append(lp.turns, p.sizes(longs, o.Width, o.Height))
+	}
 	for range n {
 		d, err := newDetector(f.engine, networks[p.network], f.weights[p.network])
 		if err != nil {
@@ -46,9 +51,16 @@ func (p *lookPass) close() error {
 	}
 }
 
-// find shows the picture to the network at every size of the pass, and turned where that is wanted. Boxes are in the picture's
-// pixels.
-func (p *lookPass) find(ctx context.Context, picture gocv.Mat, turned bool) ([]track.Detection, error) {
+// sizesAt is how a frame is looked at: as its turn wants, or at every size where a scene begins.
+func (p *lookPass) sizesAt(frame int, fresh bool) []image.Point {
+	if fresh {
+		return p.all
+	}
+	return p.turns[frame/p.every%len(p.turns)]
+}
+
+// find shows the picture to the network at some sizes, and turned where that is wanted. Boxes are in the picture's pixels.
+func (p *lookPass) find(ctx context.Context, picture gocv.Mat, sizes []image.Point, turned bool) ([]track.Detection, error) {
 	var d *netDetector
 	select {
 	case d = <-p.detectors:
@@ -57,7 +69,7 @@ func (p *lookPass) find(ctx context.Context, picture gocv.Mat, turned bool) ([]t
 	}
 	defer func() { p.detectors <- d }()
 	var all []found
-	for _, size := range p.sizes {
+	for _, size := range sizes {
 		faces, err := d.detect(picture, size, p.threshold)
 		if err != nil {
 			return nil, err
@@ -74,7 +86,11 @@ func (p *lookPass) find(ctx context.Context, picture gocv.Mat, turned bool) ([]t
 		}
 		all = append(all, faces...)
 	}
-	if turned || len(p.sizes) > 1 {
+	switch {
+	case !turned && len(sizes) == 1:
+	case p.apart:
+		all = agree(all, d.net.maxIoU)
+	default:
 		all = suppress(all, d.net.maxIoU)
 	}
 	out := make([]track.Detection, len(all))
@@ -127,12 +143,13 @@ func (l *looker) look(ctx context.Context, j job) Result {
 		}
 	}
 	l.light.normalise(&j.picture.mat)
+	fresh := j.index == 0 || r.Motion.Cut
 	for _, p := range l.passes {
-		if j.index%p.every != 0 && !r.Motion.Cut {
+		if j.index%p.every != 0 && !fresh {
 			continue
 		}
-		turned := p.turning.every > 0 && (j.index%p.turning.every == 0 || r.Motion.Cut)
-		faces, err := p.find(ctx, j.picture.mat, turned)
+		turned := p.turning.every > 0 && (j.index%p.turning.every == 0 || fresh)
+		faces, err := p.find(ctx, j.picture.mat, p.sizesAt(j.index, fresh), turned)
 		if err != nil {
 			r.Err = fmt.Errorf("look at frame %d: %w", j.index, err)
 			return r

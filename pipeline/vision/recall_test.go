@@ -76,7 +76,7 @@ func lookAt(t testing.TB, f *Finder, path string) (Result, image.Point) {
 	t.Helper()
 	img := readPicture(t, path)
 	defer img.Close()
-	size := pass{longs: []int{f.Long()}, maxGrow: 1}.sizes(img.Cols(), img.Rows())[0]
+	size := pass{maxGrow: 1}.size(f.Long(), img.Cols(), img.Rows())
 	s, err := f.Sweep(t.Context(), SweepOptions{Width: size.X, Height: size.Y, SourceWidth: img.Cols(), SourceHeight: img.Rows()})
 	if err != nil {
 		t.Fatal(err)
@@ -114,6 +114,10 @@ func measureRecall(t testing.TB, f *Finder, folder string, step int) *recall {
 		var want truth
 		if err := json.Unmarshal(data, &want); err != nil {
 			t.Fatalf("%s: %v", lists[i], err)
+		}
+		if filepath.Ext(want.File) == ".pgm" { // the one kind that Go's decoders do not read
+			t.Logf("%s is left out", want.File)
+			continue
 		}
 		seen, size := lookAt(t, f, filepath.Join(filepath.Dir(lists[i]), want.File))
 		if size != image.Pt(want.Width, want.Height) {

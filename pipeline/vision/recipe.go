@@ -9,8 +9,10 @@ import (
 
 // pass is one network's part in a look.
 type pass struct {
-	network   string
-	longs     []int // long sides, pixels, falling
+	network string
+	// looks hold the long sides, in pixels, of the pictures that the network is shown. They take turns, one at each frame of the
+	// pass; the first frame of a scene gets all of them.
+	looks     [][]int
 	threshold float64
 	every     int // frames
 	// maxGrow is how much a small picture may be enlarged to reach a long side.
@@ -22,32 +24,35 @@ type pass struct {
 type recipe struct {
 	passes []pass
 	motion bool // measure the camera's motion and find scene cuts
+	// apart keeps what each scale saw of a face, as tracks weigh how far the scales agree; elsewhere the strongest counts.
+	apart bool
 }
 
-// recipes by purpose and effort. The figures behind them are in docs/networks.md: YuNet sees faces of 10 to 300 px of the
+// recipes by purpose and effort. The figures behind them are in docs/detection.md: YuNet sees faces of 10 to 300 px of the
 // picture that it is shown, so that a large scale finds the small ones and two smaller scales the large ones; CenterFace is
-// slower and has fewer false alarms, and is the second opinion. The check on the output is CenterFace's alone, for what it sees
+// slower and has fewer false alarms, and is the second opinion. A face is followed through the frames between two looks at its
+// scale, so that the scales take turns and lose next to nothing. The check on the output is CenterFace's alone, for what it sees
 // is covered or held: a network with many false alarms would cover the scene. It uses scales that the analysis does not, so
 // that a face which fell between its scales is seen.
 var recipes = map[string]map[string]recipe{
 	PurposeAnalyze: {
-		EffortThorough: {motion: true, passes: []pass{
-			{network: YuNet, longs: []int{1536, 640, 256}, threshold: 0.3, every: 1, maxGrow: 2,
+		EffortThorough: {motion: true, apart: true, passes: []pass{
+			{network: YuNet, looks: [][]int{{1536, 256}, {640}}, threshold: 0.3, every: 1, maxGrow: 2,
 				turning: turning{long: 640, threshold: 0.5, every: 6}},
-			{network: CenterFace, longs: []int{1536, 512}, threshold: 0.12, every: 5, maxGrow: 1.5},
+			{network: CenterFace, looks: [][]int{{1536, 512}}, threshold: 0.12, every: 5, maxGrow: 1.5},
 		}},
-		EffortFast: {motion: true, passes: []pass{
-			{network: YuNet, longs: []int{1024, 256}, threshold: 0.3, every: 1, maxGrow: 2,
+		EffortFast: {motion: true, apart: true, passes: []pass{
+			{network: YuNet, looks: [][]int{{1536}, {640, 256}}, threshold: 0.3, every: 2, maxGrow: 2,
 				turning: turning{long: 640, threshold: 0.5, every: 12}},
-			{network: CenterFace, longs: []int{1024}, threshold: 0.12, every: 12, maxGrow: 1.5},
+			{network: CenterFace, looks: [][]int{{1536, 512}}, threshold: 0.12, every: 10, maxGrow: 1.5},
 		}},
 	},
 	PurposeVerify: {
 		EffortThorough: {passes: []pass{
-			{network: CenterFace, longs: []int{1216, 448}, threshold: 0.5, every: 4, maxGrow: 1.25},
+			{network: CenterFace, looks: [][]int{{1216, 448}}, threshold: 0.5, every: 4, maxGrow: 1.25},
 		}},
 		EffortFast: {passes: []pass{
-			{network: CenterFace, longs: []int{1024}, threshold: 0.5, every: 12, maxGrow: 1},
+			{network: CenterFace, looks: [][]int{{1024}}, threshold: 0.5, every: 12, maxGrow: 1},
 		}},
 	},
 }
@@ -71,16 +76,23 @@ func recipeFor(purpose, effort string) (recipe, error) {
 func (r recipe) long() int {
 	long := 0
 	for _, p := range r.passes {
-		long = max(long, slices.Max(p.longs))
+		long = max(long, p.longs()[0])
 	}
 	return long
 }
 
-// sizes gives the sizes at which a pass looks at pictures of the given size: each long side, but no picture enlarged by more
-// than maxGrow, and none twice.
-func (p pass) sizes(width, height int) []image.Point {
+// longs are the long sides of all looks, falling.
+func (p pass) longs() []int {
+	all := slices.Concat(p.looks...)
+	slices.SortFunc(all, func(a, b int) int { return b - a })
+	return slices.Compact(all)
+}
+
+// sizes gives the sizes at which pictures of the given size are looked at: each long side, but no picture enlarged by more than
+// maxGrow, and none twice.
+func (p pass) sizes(longs []int, width, height int) []image.Point {
 	var sizes []image.Point
-	for _, l := range p.longs {
+	for _, l := range longs {
 		if size := p.size(l, width, height); !slices.Contains(sizes, size) {
 			sizes = append(sizes, size)
 		}

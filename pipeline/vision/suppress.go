@@ -39,6 +39,30 @@ next:
 	return kept
 }
 
+// agree does not drop what suppress would drop for a stronger face seen at another scale: it gives it that face's box, so that
+// the scales that see a face agree on its place, and only its score is its own. It reuses the slice.
+func agree(faces []found, maxIoU float64) []found {
+	slices.SortStableFunc(faces, func(a, b found) int { return cmp.Compare(b.score, a.score) })
+	var lead []int // faces that no stronger one overlaps
+	type seat struct{ lead, long int }
+	taken := map[seat]bool{}
+	kept := faces[:0]
+	for _, f := range faces {
+		at := slices.IndexFunc(lead, func(k int) bool { return iou(kept[k].box, f.box) > maxIoU })
+		if at < 0 {
+			at = len(lead)
+			lead = append(lead, len(kept))
+		} else {
+			f.box = kept[lead[at]].box
+		}
+		if s := (seat{at, f.long}); !taken[s] {
+			taken[s] = true
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
 // shared is the area that two boxes share.
 func shared(a, b track.Box) float64 {
 	w := min(a.X+a.W, b.X+b.W) - max(a.X, b.X)

@@ -50,7 +50,7 @@ type NetworkInfo struct {
 	Name      string  `json:"name"`
 	SHA256    string  `json:"sha256"` // of the weights as loaded
 	Engine    string  `json:"engine"` // with version
-	Longs     []int   `json:"longs"`  // long sides of the pictures it is shown; a small source is shown smaller
+	Longs     []int   `json:"longs"`  // long sides of the pictures it is shown, some of them in turns; a small source is shown smaller
 	Threshold float64 `json:"threshold"`
 	Every     int     `json:"every"` // looks at every n-th frame, and at the first of each scene
 }
@@ -127,7 +127,7 @@ func (f *Finder) load(ctx context.Context, folder string) error {
 			return err
 		}
 		f.infos = append(f.infos, NetworkInfo{Name: net.name, SHA256: pinned.SHA256, Engine: f.engine.version(),
-			Longs: p.longs, Threshold: p.threshold, Every: p.every})
+			Longs: p.longs(), Threshold: p.threshold, Every: p.every})
 	}
 	return nil
 }

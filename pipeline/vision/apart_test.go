@@ -1,0 +1,76 @@
+package vision
+
+import (
+	"image"
+	"slices"
+	"testing"
+
+	"veil/pipeline/track"
+)
+
+// TestPeaks: only the strongest cell of a neighbourhood is a face, at the borders too, and two peaks stay two.
+func TestPeaks(t *testing.T) {
+	heat := []float32{
+		.9, .5, .1, .1,
+		.5, .4, .1, .3,
+		.1, .1, .2, .6,
+	}
+	var got []image.Point
+	for i := range heat {
+		if heat[i] >= .3 && peak(heat, 4, i) {
+			got = append(got, image.Pt(i%4, i/4))
+		}
+	}
+	if !slices.Equal(got, []image.Point{{0, 0}, {3, 2}}) {
+		t.Errorf("peaks at %v", got)
+	}
+}
+
+// TestAgree: scales that see the same face keep their scores and agree on the strongest one's box; one scale counts once.
+func TestAgree(t *testing.T) {
+	at := func(x float64) track.Box { return track.Box{X: x, Y: 10, W: 20, H: 20} }
+	got := agree([]found{
+		{box: at(2), score: .5, long: 640},
+		{box: at(0), score: .9, long: 1536},
+		{box: at(3), score: .4, long: 640},
+		{box: at(100), score: .7, long: 640},
+		{box: at(101), score: .6, long: 256},
+	}, 0.35)
+	want := []found{
+		{box: at(0), score: .9, long: 1536},
+		{box: at(100), score: .7, long: 640},
+		{box: at(100), score: .6, long: 256},
+		{box: at(0), score: .5, long: 640},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestScalesTakeTurns: the scales of a pass come by turns, all of them where a scene begins, and each within a few frames.
+func TestScalesTakeTurns(t *testing.T) {
+	for _, effort := range []string{EffortThorough, EffortFast} {
+		r, err := recipeFor(PurposeAnalyze, effort)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range r.passes {
+			lp := &lookPass{pass: p, all: p.sizes(p.longs(), 1920, 1080)}
+			for _, longs := range p.looks {
+				lp.turns = append(lp.turns, p.sizes(longs, 1920, 1080))
+			}
+			if got := lp.sizesAt(0, true); len(got) != len(p.longs()) {
+				t.Errorf("%s %s: a scene begins with %v", effort, p.network, got)
+			}
+			seen := map[image.Point]bool{}
+			for frame := 0; frame < p.every*len(p.looks); frame += p.every {
+				for _, size := range lp.sizesAt(frame, false) {
+					seen[size] = true
+				}
+			}
+			if len(seen) != len(p.longs()) {
+				t.Errorf("%s %s: %d of %d scales in one round", effort, p.network, len(seen), len(p.longs()))
+			}
+		}
+	}
+}
