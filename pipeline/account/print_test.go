@@ -1,6 +1,7 @@
 package account
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -8,10 +9,14 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"veil/pipeline/decide"
 	"veil/pipeline/track"
 )
+
+// printLimit is how long a browser may take for a page.
+const printLimit = 2 * time.Minute
 
 // printed is the text of a page as a browser prints it, and the sizes of its sheets in points.
 func printed(t *testing.T, page string) (text string, sheets []string) {
@@ -22,20 +27,27 @@ func printed(t *testing.T, page string) (text string, sheets []string) {
 		}
 	}
 	dir := t.TempDir()
+	profile, err := os.MkdirTemp("", "veil-browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(profile) }() // a helper that is still dying may put a file back: no fault of what is tested
 	in, out := filepath.Join(dir, "page.html"), filepath.Join(dir, "page.pdf")
 	if err := os.WriteFile(in, []byte(page), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	run := func(name string, args ...string) string {
 		t.Helper()
-		b, err := exec.Command(name, args...).Output()
+		ctx, cancel := context.WithTimeout(t.Context(), printLimit)
+		defer cancel()
+		b, err := exec.CommandContext(ctx, name, args...).Output()
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		return string(b)
 	}
 	run("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync",
-		"--disable-component-update", "--disable-dev-shm-usage", "--no-pdf-header-footer", "--user-data-dir="+filepath.Join(dir, "profile"),
+		"--disable-component-update", "--disable-dev-shm-usage", "--no-pdf-header-footer", "--user-data-dir="+profile,
 		"--print-to-pdf="+out, "file://"+in)
 	for _, m := range regexp.MustCompile(`Page +\d+ size: +([0-9.]+ x [0-9.]+)`).FindAllStringSubmatch(run("pdfinfo", "-l", "-1", out), -1) {
 		sheets = append(sheets, m[1])
