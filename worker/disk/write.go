@@ -22,9 +22,12 @@ func PartName(path string) string {
 	return filepath.Join(filepath.Dir(path), ".veil-"+filepath.Base(path)+".part")
 }
 
+// renameat2 is the system's; a test takes it away, as network file systems do.
+var renameat2 = unix.Renameat2
+
 // RenameNew renames without ever overwriting: by one call where the file system can, else after a look.
 func RenameNew(from, to string) error {
-	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	err := renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
 	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) {
 		if err != nil {
 			return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}

@@ -32,12 +32,13 @@ func (c *ClipError) Unwrap() error { return c.Err }
 
 // Failure codes that only the command line gives; docs/failures.md tells them beside the pipeline's.
 const (
-	Crashed = "crashed" // a stage's process died
-	Exists  = "exists"  // a file is in the way
-	Busy    = "busy"    // another run works in the same folder
-	Models  = "models"  // weights missing or wrong
-	Sandbox = "sandbox" // a part of the required isolation is missing
-	Setup   = "setup"   // the machine lacks something that doctor asks for
+	Crashed = "crashed"    // a stage's process died
+	Exists  = "exists"     // a file is in the way
+	Busy    = "busy"       // another run works in the same folder
+	Models  = "models"     // weights missing or wrong
+	Sandbox = "sandbox"    // a part of the required isolation is missing
+	Setup   = "setup"      // the machine lacks something that doctor asks for
+	File    = "permission" // a file or folder cannot be read or written
 
 	Queue       = "queue"        // NATS does not answer, or is not set up
 	QueueAccess = "queue_access" // NATS refuses us, or cannot be trusted

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/nats-io/nats.go"
 
+	"veil/pipeline"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -57,4 +59,23 @@ func OfStore(err error) error {
 		return Newf("no_space", "free space in the store", "%s", err)
 	}
 	return err
+}
+
+// OfFile words what went wrong with a file or a folder of this machine, or of one that is mounted here; nil stays nil. The path
+// stays out of it.
+func OfFile(what string, err error) error {
+	var path *os.PathError
+	var link *os.LinkError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &path):
+		err = path.Err
+	case errors.As(err, &link):
+		err = link.Err
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return Newf("no_space", "free space and run it again", "%s: %s", what, err)
+	}
+	return &pipeline.Failure{Code: File, Detail: what + ": " + err.Error(), Remedy: "check the folder, its owner and its disk", Exit: pipeline.ExitUsage}
 }

@@ -155,17 +155,19 @@ func checkManifest(ctx context.Context, s *connect.Service, id string, list []Pi
 
 // part is a fetched file that has not got its name yet.
 type part struct {
-	f    *os.File
-	path string
+	f      *os.File // locked; nil once it was closed
+	temp   string   // where it lies; empty once it has its name
+	path   string
+	rename func(from, to string) error
 }
 
 // fetchPart streams an object beside its final name. A run that was killed leaves it there for the next one to begin anew.
 func fetchPart(ctx context.Context, s *connect.Service, p Piece, at Place, path string) (_ *part, err error) {
 	f, err := os.OpenFile(disk.PartName(path), os.O_CREATE|os.O_RDWR, at.mode(p.secret))
 	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", disk.Base(path), disk.Plain(err))
+		return nil, failure.OfFile("write "+disk.Base(path), err)
 	}
-	t := &part{f: f, path: path}
+	t := &part{f: f, temp: f.Name(), path: path, rename: disk.RenameNew}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil, errors.Join(failure.Newf(failure.Busy, "wait for it", "another veil fetches the same file"), f.Close())
 	}
@@ -178,9 +180,13 @@ func fetchPart(ctx context.Context, s *connect.Service, p Piece, at Place, path 
 		_ = f.Chmod(at.Shared) // a network file system may know no modes
 	}
 	if err := f.Truncate(0); err != nil {
-		return nil, fmt.Errorf("write %s: %w", disk.Base(path), disk.Plain(err))
+		return nil, failure.OfFile("write "+disk.Base(path), err)
 	}
-	o, err := s.Store.Fetch(ctx, p.key, f)
+	w := &toFile{f: f}
+	o, err := s.Store.Fetch(ctx, p.key, w)
+	if w.err != nil {
+		return nil, failure.OfFile("write "+disk.Base(path), w.err)
+	}
 	if err != nil {
 		return nil, failure.OfJob(disk.Base(path), err)
 	}
@@ -188,32 +194,64 @@ func fetchPart(ctx context.Context, s *connect.Service, p Piece, at Place, path 
 		return nil, failure.Coded(failure.WrongDigest, "the store gave back other bytes for "+disk.Base(path)+" than the record names")
 	}
 	if err := f.Sync(); err != nil {
-		return nil, fmt.Errorf("write %s: %w", disk.Base(path), disk.Plain(err))
+		return nil, failure.OfFile("write "+disk.Base(path), err)
 	}
 	return t, nil
 }
 
-// publish gives the file its name, unless that is taken.
+// toFile remembers that it was the disk that failed.
+type toFile struct {
+	f   *os.File
+	err error
+}
+
+func (w *toFile) Write(p []byte) (int, error) {
+	n, err := w.f.Write(p)
+	w.err = err
+	return n, err
+}
+
+// publish gives the file its name, unless that is taken. It is renamed while it is locked, so that no other fetch can begin with
+// it; where it cannot be, as over SMB, it is closed before.
 func (t *part) publish() error {
-	err := disk.RenameNew(t.f.Name(), t.path)
-	if err == nil {
-		err = t.f.Close()
-		t.f = nil
-		return err
+	err := t.rename(t.temp, t.path)
+	if isOpen(err) {
+		if err = t.close(); err == nil {
+			err = t.rename(t.temp, t.path)
+		}
 	}
 	if errors.Is(err, os.ErrExist) {
 		return failure.Newf(failure.Exists, "choose another folder, or move it away", "%s is there and is something else", disk.Base(t.path))
 	}
-	return fmt.Errorf("write %s: %w", disk.Base(t.path), disk.Plain(err))
+	if err == nil {
+		t.temp = ""
+		err = t.close()
+	}
+	return failure.OfFile("write "+disk.Base(t.path), err)
+}
+
+// isOpen reports whether a file cannot be renamed because somebody, we ourselves, has it open.
+func isOpen(err error) bool {
+	return errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.ETXTBSY) || errors.Is(err, syscall.EACCES)
+}
+
+// close ends the lock.
+func (t *part) close() error {
+	if t.f == nil {
+		return nil
+	}
+	err := t.f.Close()
+	t.f = nil
+	return err
 }
 
 // discard removes what has got no name.
 func (t *part) discard() {
-	if t.f != nil {
-		_ = os.Remove(t.f.Name())
-		_ = t.f.Close()
-		t.f = nil
+	if t.temp != "" {
+		_ = os.Remove(t.temp)
+		t.temp = ""
 	}
+	_ = t.close()
 }
 
 // Names gives each job the name of its derivative; where two have the same, their ids tell them apart.

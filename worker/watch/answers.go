@@ -103,10 +103,10 @@ func (w *watcher) bring(ctx context.Context, t *ticket, state jobs.State) error 
 	files, err := w.fetch(ctx, t, state, box)
 	if err != nil {
 		f := failure.As(failure.OfJob(state.ID, err))
-		if ctx.Err() != nil || failure.Away(f) {
-			return err
+		if ctx.Err() != nil || failure.Away(f) || f.Code == failure.File || f.Code == noSpace {
+			return err // the next round tries it again
 		}
-		// The answer is there and cannot be brought: that is told as a f.
+		// The answer is there and cannot be brought: that is told as a failure.
 		box, state.Phase, state.Code, t.Code = boxFailed, jobs.Failed, f.Code, f.Code
 	}
 	if box != boxDone {
@@ -131,13 +131,16 @@ func (w *watcher) bring(ctx context.Context, t *ticket, state jobs.State) error 
 	return w.tickets.save(t)
 }
 
+// noSpace is the code of a disk that is full.
+const noSpace = "no_space"
+
 // removeFiles removes what was written beside a clip for an earlier answer.
 func (w *watcher) removeFiles(t *ticket) error {
 	for _, f := range t.Files {
 		full := filepath.Join(w.Out, filepath.FromSlash(f))
 		for _, file := range []string{full, disk.PartName(full)} {
 			if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
-				return fmt.Errorf("remove earlier answer: %w", disk.Plain(err))
+				return failure.OfFile("remove earlier answer", err)
 			}
 		}
 	}
@@ -184,7 +187,7 @@ func (w *watcher) taken(t *ticket) bool {
 func (w *watcher) fetch(ctx context.Context, t *ticket, state jobs.State, box string) ([]string, error) {
 	full := w.path(box, t.Target)
 	if err := os.MkdirAll(filepath.Dir(full), w.mode); err != nil {
-		return nil, fmt.Errorf("make folder: %w", disk.Plain(err))
+		return nil, failure.OfFile("make folder", err)
 	}
 	if box == boxFailed {
 		return nil, nil
@@ -229,8 +232,10 @@ func (w *watcher) move(t *ticket, box string) error {
 	if now, ok := lookFile(from, t.Name); !ok || now != t.seen() || from == to {
 		return nil
 	}
-	if err := disk.RenameNew(from, to); err != nil {
-		return fmt.Errorf("move clip: %w", disk.Plain(err))
+	if err := disk.RenameNew(from, to); errors.Is(err, os.ErrExist) {
+		return err
+	} else if err != nil {
+		return failure.OfFile("move clip", err)
 	}
 	return errors.Join(disk.SyncFolder(filepath.Dir(from)), disk.SyncFolder(filepath.Dir(to)))
 }

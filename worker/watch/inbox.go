@@ -103,18 +103,29 @@ func lookFile(path, name string) (found, bool) {
 }
 
 // ready opens the file and asks for a read lease, which the kernel refuses while anybody has it open for writing. Where there
-// are no leases the size and time of several looks must do.
+// are no leases, and on other machines' disks, the size and time of several looks must do.
 func (b *folderInbox) ready(f found) bool {
 	file, err := os.Open(filepath.Join(b.dir, filepath.FromSlash(f.name)))
 	if err != nil {
 		return false
 	}
 	defer file.Close()
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(int(file.Fd()), &fs); err == nil && remote(int64(fs.Type)) {
+		return true
+	}
 	_, err = unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_RDLCK)
 	if err == nil {
 		_, _ = unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
 	}
 	return !errors.Is(err, unix.EAGAIN)
+}
+
+// remote tells the file systems of other machines by the kernel's number for them. They refuse a lease whenever their server has
+// given none to this machine, whether or not anybody writes, and none of their leases knows of writers elsewhere.
+func remote(kind int64) bool {
+	return slices.Contains([]int64{unix.NFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC,
+		unix.AFS_SUPER_MAGIC, unix.CEPH_SUPER_MAGIC, unix.V9FS_MAGIC}, kind&0xffffffff) // some are negative in 32 bits
 }
 
 func (b *folderInbox) clip(ctx context.Context, f found, template jobs.Job) (intake.Clip, error) {

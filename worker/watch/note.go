@@ -16,7 +16,7 @@ import (
 func (w *watcher) writeText(file string, t *ticket, state jobs.State) error {
 	text := noteText(path.Base(t.Target), state)
 	if err := disk.Write(disk.PartName(file), file, []byte(text)); err != nil {
-		return err
+		return failure.OfFile("write note", err)
 	}
 	_ = os.Chmod(file, w.mode&0o666) // a network file system may know no modes
 	return nil

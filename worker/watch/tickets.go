@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"veil/worker/disk"
+	"veil/worker/failure"
 )
 
 // ticketSchema names the version of the ticket's format.
@@ -91,7 +92,7 @@ func (ts *tickets) save(t *ticket) error {
 	}
 	path := filepath.Join(ts.dir, t.file())
 	if err := disk.Write(disk.TempBeside(path), path, b); err != nil {
-		return fmt.Errorf("write ticket: %w", err)
+		return failure.OfFile("write ticket", err)
 	}
 	ts.all[t.file()] = t
 	return nil
@@ -101,7 +102,7 @@ func (ts *tickets) save(t *ticket) error {
 func (ts *tickets) drop(t *ticket) error {
 	delete(ts.all, t.file())
 	if err := os.Remove(filepath.Join(ts.dir, t.file())); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove ticket: %w", disk.Plain(err))
+		return failure.OfFile("remove ticket", err)
 	}
 	return nil
 }
