@@ -211,6 +211,9 @@ func (h *machine) sandbox(ctx context.Context, a *app) {
 	for _, f := range report.Faults {
 		h.advise("see docs/sandbox.md; a worker refuses to start here", "sandbox: %s", f)
 	}
+	if err := a.engine.confine.MemoryFault(); err != nil {
+		h.advise("Delegate=yes in the unit of the service, or a memory limit of service or container (docs/sandbox.md)", "the memory of stages is not limited: %s", err)
+	}
 	if !slices.Contains(report.InForce, "network namespace") {
 		h.advise("see docs/sandbox.md; clips are still taken without a network", "namespaces are not permitted here: the sandbox does without")
 	}

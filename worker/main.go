@@ -67,7 +67,7 @@ type grammar struct {
 
 // Validate refuses settings that no machine can keep; kong calls it.
 func (g *grammar) Validate() error {
-	if g.MaxFileSize < 0 || g.MaxCPUTime < 0 {
+	if g.MaxFileSize < 0 || g.MaxCPUTime < 0 || g.MaxMemory < 0 {
 		return errors.New("limits of the sandbox are 0 or more")
 	}
 	return g.settings.Validate()

@@ -33,6 +33,7 @@ type reply struct {
 	failure *pipeline.Failure
 	refused error // its sandbox will not do
 	err     error // the answer makes no sense, broke off, or was refused
+	full    bool  // the kernel ended it for its memory
 }
 
 // readReply reads lines until the end. Events are passed on as they come.

@@ -24,6 +24,7 @@ const (
 type Flags struct {
 	Sandbox     string        `group:"settings" enum:",required,preferred,off" default:"" placeholder:"WAY" help:"Isolation of what parses clips: required (refuse to work where a part of it fails; the worker's default), preferred (use what this machine gives; the default elsewhere) or off."`
 	MaxFileSize int64         `group:"settings" default:"1099511627776" placeholder:"BYTES" help:"No stage writes a larger file; 0 means no limit, here and below."`
+	MaxMemory   int64         `group:"settings" default:"8192" placeholder:"MIB" help:"Memory of all processes of a stage together, where the service manager delegates a control group."`
 	MaxCPUTime  time.Duration `name:"max-cpu-time" group:"settings" default:"240h" placeholder:"TIME" help:"No process of a stage computes for longer."`
 }
 
@@ -31,6 +32,7 @@ type Flags struct {
 type Confinement struct {
 	Mode   string
 	Limits sandbox.Limits
+	Memory int64          // bytes that a stage's processes may have together, where there are control groups; 0: no limit
 	Aims   *sandbox.Tries // what a child tries instead of the usual, also where the sandbox is off
 	Open   bool           // leave the parent open to looks: a test shows what hiding is worth
 }
@@ -43,6 +45,7 @@ func (c *Confinement) Set(f Flags) {
 	if f.Sandbox != "" {
 		c.Mode = f.Sandbox
 	}
+	c.Memory = f.MaxMemory << 20
 	c.Limits = sandbox.Limits{FileSize: uint64(f.MaxFileSize), CPU: uint64(math.Ceil(f.MaxCPUTime.Seconds()))}
 }
 
@@ -110,6 +113,7 @@ type started struct {
 	landlock   bool
 	namespaces bool
 	hidden     bool
+	memory     bool // its control group holds it, and has a limit
 }
 
 // read turns what a child found into what is in force and what is not. Only what the tries confirm counts.
@@ -132,6 +136,7 @@ func (s started) read(r sandbox.Report) Report {
 	add(r.NoCore, "no core files")
 	add(r.FileSize > 0, "file size limit")
 	add(r.CPU > 0, "CPU limit")
+	add(s.memory, "memory limit")
 	return out
 }
 

@@ -1,6 +1,7 @@
 package child
 
 import (
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -41,5 +42,29 @@ func TestSandboxFaults(t *testing.T) {
 	}
 	if (*Confinement)(nil).Way() != Required || (&Confinement{}).Way() != Required {
 		t.Error("what nobody chose is not the strict way")
+	}
+}
+
+// TestMemoryIsToldWhereItIsLimited: a limit is in force only where the child was found in its group, and a child that was ended for
+// it says so.
+func TestMemoryIsToldWhereItIsLimited(t *testing.T) {
+	r := sandbox.Report{}
+	if got := (started{}).read(r).InForce; strings.Contains(strings.Join(got, ","), "memory limit") {
+		t.Errorf("in force without a group: %q", got)
+	}
+	if got := (started{memory: true}).read(r).InForce; !strings.Contains(strings.Join(got, ","), "memory limit") {
+		t.Errorf("not in force: %q", got)
+	}
+	killed := exec.Command("sh", "-c", "kill -9 $$").Run()
+	for full, want := range map[bool]string{true: "more memory than a stage may have: raise --max-memory", false: "ended by a signal"} {
+		err := (Runner{}).judge(Call{Stage: "analyze"}, reply{full: full}, killed, &endsBuffer{})
+		if f := pipeline.AsFailure(err); err == nil || f.Code != failure.Crashed || !strings.Contains(err.Error(), want) {
+			t.Errorf("full %v: %v", full, err)
+		}
+	}
+	for _, c := range []*Confinement{nil, {Mode: Required}, {Mode: Off, Memory: 1 << 30}} {
+		if g, err := c.group(); g != nil || err != nil || c.MemoryFault() != nil {
+			t.Errorf("%+v: %v, %v, %v", c, g, err, c.MemoryFault())
+		}
 	}
 }

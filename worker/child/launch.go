@@ -34,6 +34,7 @@ type stageChild struct {
 	ended    chan struct{}
 	fed      chan struct{} // closed when all words were written, or nobody hears them
 	thread   *sandbox.Thread
+	group    *sandbox.Group // nil where there is none
 	clear    func()
 }
 
@@ -106,6 +107,9 @@ func (r Runner) launch(ctx context.Context, s *stageChild, c Call, words [2][]by
 		return errors.Join(fmt.Errorf("open pipe: %w", err), told.Close())
 	}
 	s.answer = answer
+	if s.group, err = r.Confine.group(); err != nil {
+		return errors.Join(err, spoken.Close(), told.Close())
+	}
 	command := func() *exec.Cmd {
 		cmd := exec.CommandContext(ctx, exe, "stage", c.Stage)
 		if cmd.Args[0] = r.Name; r.Name == "" {
@@ -114,23 +118,38 @@ func (r Runner) launch(ctx context.Context, s *stageChild, c Call, words [2][]by
 		cmd.Env = childEnv()
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = orders, spoken, s.said
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if s.group != nil {
+			cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, s.group.FD()
+		}
 		return cmd
 	}
 	adoptOrphans()
-	if s.thread == nil {
-		s.Child, err = media.StartChild(command())
-	} else {
-		_, s.how.namespaces, err = sandbox.Start(command, func(cmd *exec.Cmd) (err error) {
-			s.Child, err = media.StartChildOn(cmd, s.thread.Do)
-			return err
-		})
+	err = s.begin(command)
+	if err != nil && s.group != nil { // a kernel that starts nothing into a group
+		_ = s.group.End()
+		s.group = nil
+		err = s.begin(command)
 	}
 	if err := errors.Join(err, spoken.Close()); err != nil {
 		return errors.Join(fmt.Errorf("start %s: %w", c.Stage, err), told.Close())
 	}
+	s.how.memory = s.group.Holds(s.Pid())
 	s.fed = make(chan struct{})
 	go s.feed(told, words)
 	return nil
+}
+
+// begin starts what command makes, on the restricted thread if there is one.
+func (s *stageChild) begin(command func() *exec.Cmd) (err error) {
+	if s.thread == nil {
+		s.Child, err = media.StartChild(command())
+		return err
+	}
+	_, s.how.namespaces, err = sandbox.Start(command, func(cmd *exec.Cmd) (err error) {
+		s.Child, err = media.StartChildOn(cmd, s.thread.Do)
+		return err
+	})
+	return err
 }
 
 // feed writes the child's words. A child that is gone shows by its answer.
@@ -178,7 +197,42 @@ func (s *stageChild) close() {
 	if s.thread != nil {
 		s.thread.Close()
 	}
+	_ = s.group.End() // what cannot be removed now is removed by the next start
 	s.clear()
+}
+
+// groups are made once: this process moves for them.
+var groups struct {
+	once sync.Once
+	all  *sandbox.Groups
+	err  error
+}
+
+// openGroups prepares the control groups that were delegated to this process. The limit of the first call counts.
+func openGroups(limit int64) (*sandbox.Groups, error) {
+	groups.once.Do(func() { groups.all, groups.err = sandbox.OpenGroups(limit) })
+	return groups.all, groups.err
+}
+
+// group makes a control group for one child; nil where there is none to be had, or none is wanted.
+func (c *Confinement) group() (*sandbox.Group, error) {
+	if c == nil || c.Memory == 0 || c.Way() == Off {
+		return nil, nil
+	}
+	all, err := openGroups(c.Memory)
+	if err != nil {
+		return nil, nil // doctor tells why; nothing in force says that there is a limit
+	}
+	return all.New()
+}
+
+// MemoryFault says why the memory of stages is not limited here; nil where it is, or is not meant to be.
+func (c *Confinement) MemoryFault() error {
+	if c == nil || c.Memory == 0 || c.Way() == Off {
+		return nil
+	}
+	_, err := openGroups(c.Memory)
+	return err
 }
 
 // hide hides the parent, unless it is to stay open.

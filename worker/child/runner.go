@@ -69,6 +69,7 @@ func (r Runner) Run(ctx context.Context, c Call) error {
 	left := endSession(child.Pid())
 	_ = child.answer.SetReadDeadline(time.Now().Add(answerWait))
 	a := <-answer
+	a.full = child.group.Full()
 	child.close()
 	if err := ctx.Err(); err != nil {
 		return errors.Join(fmt.Errorf("%s: %w", c.Stage, err), left)
@@ -106,6 +107,9 @@ func (r Runner) judge(c Call, a reply, end error, said *endsBuffer) error {
 			how = fmt.Sprintf("was ended by a signal (%s)", s.Signal())
 			if s.Signal() == syscall.SIGKILL {
 				remedy = "free memory, or use fewer --threads, and run it again"
+			}
+			if a.full {
+				how, remedy = "needed more memory than a stage may have", "raise --max-memory, or use fewer --threads, and run it again"
 			}
 		}
 	}
