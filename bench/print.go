@@ -8,7 +8,7 @@ import (
 )
 
 // print writes the tables for people.
-func (r Results) print(w io.Writer) error {
+func (r Results) print(w io.Writer, why bool) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "%s, %d cores\n", r.Build, r.CPUs)
 	if s := r.Speed; s != nil {
@@ -35,8 +35,18 @@ func (r Results) print(w io.Writer) error {
 			return err
 		}
 	}
-	if len(r.Leaks) > 0 {
-		return printLeaks(w, r.Leaks)
+	if len(r.Clips) > 0 {
+		if err := printClips(w, r.Clips); err != nil {
+			return err
+		}
+	}
+	if len(r.Pictures) > 0 {
+		if err := printPictures(w, r.Pictures); err != nil {
+			return err
+		}
+	}
+	if why {
+		return printWhy(w, r.Clips)
 	}
 	return nil
 }
@@ -46,40 +56,4 @@ func how(u Usage) string {
 		return " (resident: shared pages count twice)"
 	}
 	return ""
-}
-
-// printLeaks shows each clip, then the totals of the hard ones and of the rest.
-func printLeaks(w io.Writer, rows []LeakRow) error {
-	fmt.Fprintln(w, "\nFaces left visible (leaks/faces, by the face's shorter side in pixels), solid fill on faces")
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "clip\tleaks\t%%\t%s\tover-masked\t\n", strings.Join(sizes, "\t"))
-	wild := func(c string) bool { return strings.HasPrefix(c, "wild_") }
-	easy := func(c string) bool { return !wild(c) && !strings.HasPrefix(c, "crowd_") }
-	all := rows
-	for _, g := range []struct {
-		name string
-		in   func(string) bool
-	}{{"wild_*, all", wild}, {"easy clips, all", easy}} {
-		if some := group(rows, g.in); len(some) > 1 {
-			all = append(all[:len(all):len(all)], total(g.name, some))
-		}
-	}
-	for _, r := range all {
-		share := 0.0
-		if r.Faces > 0 {
-			share = 100 * float64(r.Leaks) / float64(r.Faces)
-		}
-		fmt.Fprintf(t, "%s\t%d/%d\t%.1f\t", r.Clip, r.Leaks, r.Faces, share)
-		for _, s := range sizes {
-			if v, ok := r.BySide[s]; ok {
-				fmt.Fprintf(t, "%d/%d", v[0], v[1])
-			}
-			fmt.Fprint(t, "\t")
-		}
-		if r.OverMasked != nil {
-			fmt.Fprintf(t, "%.2f %%", 100**r.OverMasked)
-		}
-		fmt.Fprintf(t, "\t%s\n", r.State)
-	}
-	return t.Flush()
 }

@@ -45,6 +45,7 @@ func (b *bench) speed(ctx context.Context, runs int) (*SpeedResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.progress("speed")
 	res := &SpeedResult{Clip: what, Frames: frames, Rounds: runs}
 	plan := filepath.Join(b.out, "speed.plan.json")
 	use, first, err := b.redact(ctx, clip, "speed", "--plan-out", plan)
@@ -177,7 +178,7 @@ func (b *bench) memory(ctx context.Context, lengths []int) ([]MemoryRow, error) 
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(os.Stderr, "bench: %d seconds of 1080p\n", seconds)
+		b.progress("%d seconds of 1080p", seconds)
 		use, r, err := b.redact(ctx, clip, "memory-"+strconv.Itoa(seconds)+"s")
 		if err != nil {
 			return nil, err
