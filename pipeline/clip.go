@@ -213,7 +213,7 @@ func (c *clip) render(ctx context.Context, s Stages) error {
 // verify runs the check on the temporary output.
 func (c *clip) verify(ctx context.Context, s Stages) error {
 	res, err := s.Verify(ctx, VerifyRequest{Config: c.request.Config, In: c.request.In, Out: c.part, Plan: c.planPath,
-		ExtraOut: c.scratch.path("extra.json"), SheetOut: c.sheetPath()}, c.events)
+		ExtraOut: c.scratch.path("extra.json"), FramesOut: c.scratch.path("frames.json"), SheetOut: c.sheetPath()}, c.events)
 	if err != nil {
 		return err
 	}

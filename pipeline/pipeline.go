@@ -93,6 +93,8 @@ type VerifyRequest struct {
 	ExtraOut string `json:"extra_out,omitempty"`
 	// SheetOut is where a contact sheet goes: a PNG of some frames before and after. It shows faces.
 	SheetOut string `json:"sheet_out,omitempty"`
+	// FramesOut is where the account of every frame goes (Shown); empty: not written.
+	FramesOut string `json:"frames_out,omitempty"`
 }
 
 // Check is one thing that verify looked at.
@@ -147,6 +149,9 @@ type Request struct {
 	Draft string
 	// Planned, when set, hears of the end of the first pass with a file for a later run's Draft; it is gone when Redact returns.
 	Planned func(ctx context.Context, draft string) error
+	// Seal, when set, is called once everything but the derivative has its final name: what belongs beside it is there when it
+	// appears. It is not called for one that is discarded. An error means that nothing appears.
+	Seal func(ctx context.Context, o Outcome) error
 	// OnHold is "keep" (the held derivative lies beside Out as NAME.held.EXT) or "discard".
 	OnHold string
 	// PlanOut and ReportOut get the plan and the report; empty: not written (a held clip's plan always is).
@@ -168,6 +173,8 @@ type Outcome struct {
 	Derivative string `json:"derivative"` // path; empty where it was discarded
 	Plan       string `json:"plan,omitempty"`
 	Report     Report `json:"report"`
+	// Account is for the maker of a manifest; it names persons.
+	Account *Account `json:"-"`
 	// Seconds is how much video was looked at, from the first frame's time stamp to the last one's.
 	Seconds float64 `json:"-"`
 }

@@ -58,7 +58,7 @@ func (f *fakeStages) Verify(_ context.Context, r VerifyRequest, _ func(Event)) (
 	for _, k := range v.Findings {
 		extras = append(extras, extra{Frame: k.First, Detection: track.Detection{Box: track.Box{X: 1, Y: 1, W: 20, H: 20}, Score: 0.9, Detector: "centerface"}})
 	}
-	return v, writeJSON(r.ExtraOut, extras)
+	return v, errors.Join(writeJSON(r.ExtraOut, extras), writeJSON(r.FramesOut, Shown{}))
 }
 
 // testPlan is a plan of two frames for the request's clip.

@@ -43,6 +43,9 @@ func (c *clip) settle(ctx context.Context) (Outcome, error) {
 	}
 	out.Report = c.report(out.State, derivative)
 	out.Seconds = seconds(c.plan)
+	if out.Account, err = c.account(); err != nil {
+		return Outcome{}, err
+	}
 	if out.Plan = c.request.PlanOut; out.Plan == "" && out.State == Held {
 		out.Plan = HeldPlanName(c.request.Out)
 	}
@@ -74,6 +77,11 @@ func (c *clip) settle(ctx context.Context) (Outcome, error) {
 	if out.State == Released {
 		if err := os.Chmod(c.part, releasedMode); err != nil {
 			return Outcome{}, fmt.Errorf("open derivative to readers: %w", plainPath(err))
+		}
+	}
+	if c.request.Seal != nil {
+		if err := c.request.Seal(ctx, out); err != nil {
+			return Outcome{}, err
 		}
 	}
 	return out, c.scratch.publish(c.part, out.Derivative)
@@ -141,7 +149,7 @@ func (c *clip) report(state string, derivative FileDigest) Report {
 		Build: c.request.Config.Build, Analysis: p.Analysis, Encoder: c.rendered.EncoderArgs, CRF: c.rendered.CRF,
 		Frames: len(p.Frames), Excerpt: p.Excerpt, Tracks: len(p.Tracks), Masked: c.rendered.Masked,
 		WholeFrames: c.rendered.WholeFrames, Audio: c.audio(), Notes: c.rendered.Notes, Removed: c.rendered.Removed,
-		Checks: c.verified.Checks, Findings: p.Findings, Container: c.verified.Container, Rounds: c.round, Stages: c.seconds, Warnings: []string{}, Sandbox: c.sandbox,
+		Checks: c.verified.Checks, Findings: published(p.Findings), Container: c.verified.Container, Rounds: c.round, Stages: c.seconds, Warnings: []string{}, Sandbox: c.sandbox,
 	}
 	for _, t := range p.Tracks {
 		if t.State == decide.StateKept {

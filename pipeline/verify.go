@@ -90,6 +90,7 @@ type verifier struct {
 	plan               decide.Plan
 	source, derivative *media.Probe
 	target             *media.Target
+	shown              *Shown // what the derivative shows
 	result             VerifyResult
 }
 
@@ -216,6 +217,11 @@ func (v *verifier) compare(ctx context.Context, events func(Event)) error {
 		return err
 	}
 	c.conclude()
+	if path := v.request.FramesOut; path != "" {
+		if err := writeJSON(path, v.shown); err != nil {
+			return err
+		}
+	}
 	return c.contact.write(v.request.SheetOut)
 }
 
@@ -225,6 +231,7 @@ func (v *verifier) readDerivative(ctx context.Context, l media.Layout, free <-ch
 	if view.Layout != l {
 		return fmt.Errorf("%w: derivative decodes to another layout", ErrVerify)
 	}
+	v.shown = newShown(v.derivative.Video, l)
 	dec, err := media.Decode(ctx, v.request.Config.Tools, v.request.Out, v.derivative, view, nil)
 	if err != nil {
 		return fmt.Errorf("%w: decode derivative: %w", ErrVerify, err)
@@ -246,6 +253,7 @@ func (v *verifier) readDerivative(ctx context.Context, l media.Layout, free <-ch
 		if err != nil {
 			return errors.Join(fmt.Errorf("%w: decode derivative: %w", ErrVerify, err), dec.Close())
 		}
+		v.shown.add(info.PTS, buf)
 		select {
 		case out <- shot{info: info, pixels: buf}:
 		case <-ctx.Done():

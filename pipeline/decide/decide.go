@@ -54,7 +54,7 @@ func Decide(in Input) (Plan, error) {
 		case s.Damaged:
 			p.Frames[i].Whole, p.Frames[i].Why = true, orElse(s.Why, "it decodes with errors")
 		case in.Policy.Cover == "frame":
-			p.Frames[i].Whole, p.Frames[i].Why = true, "policy"
+			p.Frames[i].Whole, p.Frames[i].Why = true, WhyPolicy
 		}
 		if f := &p.Frames[i]; f.Whole {
 			f.Code, f.Basis = p.Policy.Grounds.complete(GroundFrames, "", "")

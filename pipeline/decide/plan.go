@@ -126,6 +126,9 @@ type Frame struct {
 	Regions []Region `json:"regions,omitempty"`
 }
 
+// WhyPolicy is why a frame is covered whole where the policy says so; any other reason is damage.
+const WhyPolicy = "policy"
+
 // Track states.
 const (
 	StateCovered = "covered"
