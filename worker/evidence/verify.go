@@ -38,6 +38,9 @@ type Finding struct {
 	Text   string
 }
 
+// FacesOutside is the name of a finding that a detector made: a face outside every mask.
+const FacesOutside = "faces_outside"
+
 // ErrNoDecoder says that pictures cannot be decoded here; what is wrapped around it says what is missing.
 var ErrNoDecoder = errors.New("no decoder")
 
@@ -74,6 +77,7 @@ func Verify(ctx context.Context, r Request) (*Result, error) {
 	if v.open() {
 		v.checkSignature()
 		v.checkDerivative(ctx)
+		v.checkContainer()
 		v.checkPieces()
 		v.checkOriginal(ctx)
 		v.checkStatements()
@@ -182,7 +186,11 @@ func (v *verifier) checkSignature() {
 	switch {
 	case !v.envelope.Signed():
 		v.result.Verdict = string(seal.NotSigned)
-		v.result.add(CheckSignature, Failed, string(seal.NotSigned), nil)
+		result := Failed
+		if v.request.Trust == nil {
+			result = NotDone // nobody's word was asked for
+		}
+		v.result.add(CheckSignature, result, string(seal.NotSigned), nil)
 		return
 	case v.request.Trust == nil:
 		v.result.add(CheckSignature, NotDone, "no_trust", args)

@@ -21,7 +21,7 @@ func TestUntouchedSet(t *testing.T) {
 	k := evidencetest.New(t)
 	want := map[string]string{
 		"envelope": "passed envelope_ok", "signature": "passed valid_time_unproven", "time": "not_done time_unproven",
-		"derivative": "passed derivative_same", "frames": "passed frames_same", "report": "passed report_same", "plan": "passed plan_same",
+		"derivative": "passed derivative_same", "container": "passed container_clean", "frames": "passed frames_same", "report": "passed report_same", "plan": "passed plan_same",
 		"log": "passed log_same", "annex": "passed annex_same", "original": "not_done original_missing", "pictures": "not_done pictures_no_original",
 	}
 	r := verify(t, k)
@@ -136,12 +136,12 @@ func TestTampering(t *testing.T) {
 		failed map[string]string // every check that fails
 	}{
 		{"untouched", func() {}, nil},
-		{"re-wrapped", remake("-c", "copy", "-movflags", "+faststart", "-metadata", "title=x"), map[string]string{"derivative": "derivative_rewrapped"}},
-		{"shown slower", remake("-c", "copy", "-bsf:v", "setts=pts=PTS*2:dts=DTS*2:duration=DURATION*2"), map[string]string{"derivative": "derivative_rewrapped_times", "frames": "frames_times"}},
-		{"coded again", remake("-c:v", "libx264", "-crf", "40"), map[string]string{"derivative": "derivative_altered", "frames": "frames_altered"}},
-		{"cut", remake("-c", "copy", "-t", "0.2"), map[string]string{"derivative": "derivative_altered", "frames": "frames_missing"}},
-		{"something behind it", func() { k.Write(t, ".mp4", append(bytes.Clone(keep[".mp4"]), "hidden"...)) }, map[string]string{"derivative": "derivative_rewrapped"}},
-		{"no clip any more", func() { k.Write(t, ".mp4", []byte("nothing")) }, map[string]string{"derivative": "derivative_undecodable", "frames": "frames_undecodable"}},
+		{"re-wrapped", remake("-c", "copy", "-movflags", "+faststart", "-metadata", "title=x"), map[string]string{"derivative": "derivative_rewrapped", "container": "container_foreign"}},
+		{"shown slower", remake("-c", "copy", "-bsf:v", "setts=pts=PTS*2:dts=DTS*2:duration=DURATION*2"), map[string]string{"derivative": "derivative_rewrapped_times", "frames": "frames_times", "container": "container_foreign"}},
+		{"coded again", remake("-c:v", "libx264", "-crf", "40"), map[string]string{"derivative": "derivative_altered", "frames": "frames_altered", "container": "container_foreign"}},
+		{"cut", remake("-c", "copy", "-t", "0.2"), map[string]string{"derivative": "derivative_altered", "frames": "frames_missing", "container": "container_foreign"}},
+		{"something behind it", func() { k.Write(t, ".mp4", append(bytes.Clone(keep[".mp4"]), "hidden"...)) }, map[string]string{"derivative": "derivative_rewrapped", "container": "container_foreign"}},
+		{"no clip any more", func() { k.Write(t, ".mp4", []byte("nothing")) }, map[string]string{"derivative": "derivative_undecodable", "frames": "frames_undecodable", "container": "container_foreign"}},
 		{"report edited", swap(evidence.ReportEnding, "veil.report/1", "veil.report/2"), map[string]string{"report": "report_changed"}},
 		{"plan edited", swap(evidence.PlanEnding, "veil.plan/1", "veil.plan/2"), map[string]string{"plan": "plan_changed"}},
 		{"annex edited", swap(evidence.AnnexEnding, "A. Officer", "B. Officer"), map[string]string{"annex": "annex_changed"}},

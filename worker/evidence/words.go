@@ -82,6 +82,10 @@ var phrases = map[string]phrase{
 	"frames_decoder":             {"the file is right, but this ffmpeg decodes it to other pictures: use another version", "Die Datei stimmt, aber dieses ffmpeg liest andere Bilder daraus: Nehmen Sie eine andere Fassung"},
 	"no_decoder":                 {"not done: no ffmpeg was found that could decode the pictures", "Nicht geprüft: Es wurde kein ffmpeg gefunden, das die Bilder lesen könnte"},
 
+	"container_clean":      {"every byte of the file belongs to pictures, sound or what holds them", "Jedes Byte der Datei gehört zu Bildern, Ton oder dem, was sie fasst"},
+	"container_foreign":    {"the file holds something that veil does not write, at byte {offset}: {what}", "Die Datei enthält etwas, das veil nicht schreibt, bei Byte {offset}: {what}"},
+	"container_unreadable": {"the file cannot be walked through", "Die Datei lässt sich nicht durchgehen"},
+
 	// other files of the set
 	"report_same":               {"the report is the one that was signed", "Der Bericht ist der signierte"},
 	"report_missing":            {"not done: the report, which is public, was not handed over", "Nicht geprüft: Der Bericht, der öffentlich ist, wurde nicht übergeben"},
@@ -127,6 +131,7 @@ var phrases = map[string]phrase{
 
 	// notes
 	"held":                 {"this derivative was held for a person and never released ({findings})", "Dieses Derivat wurde für eine Prüfung zurückgehalten und nie freigegeben ({findings})"},
+	"faces_outside":        {"the detectors see a face outside every mask: {detail}", "Die Detektoren sehen ein Gesicht außerhalb aller Masken: {detail}"},
 	"supersedes":           {"it takes the place of an earlier derivative, whose manifest is {manifest}", "Es ersetzt ein früheres Derivat mit dem Manifest {manifest}"},
 	"no_statements":        {"no later statement was handed over; whether there is one (a withdrawal, say) cannot be seen from the set", "Es wurde keine spätere Erklärung übergeben; ob es eine gibt (etwa einen Widerruf), ist dem Satz nicht anzusehen"},
 	"statement_release":    {"statement {number}: released at {time}", "Erklärung {number}: freigegeben am {time}"},

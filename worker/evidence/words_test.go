@@ -1,8 +1,10 @@
 package evidence
 
 import (
+	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -24,6 +26,24 @@ func TestEveryCodeSpeaksBothLanguages(t *testing.T) {
 	for name, p := range labels {
 		if p[0] == "" || p[1] == "" {
 			t.Errorf("%s: %q", name, p)
+		}
+	}
+}
+
+// TestDocsNameEveryCode: whoever writes a verifier from the page finds each.
+func TestDocsNameEveryCode(t *testing.T) {
+	page, err := os.ReadFile("../../docs/evidence.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for code := range phrases {
+		if !strings.Contains(string(page), "`"+code+"`") {
+			t.Errorf("docs/evidence.md does not name %s", code)
+		}
+	}
+	for _, name := range order {
+		if !strings.Contains(string(page), "`"+name+"`") {
+			t.Errorf("docs/evidence.md does not name the check %s", name)
 		}
 	}
 }

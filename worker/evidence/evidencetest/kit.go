@@ -41,7 +41,9 @@ func (k *Kit) Trust() *seal.Trust {
 func clip(t testing.TB, path, picture string, more ...string) {
 	t.Helper()
 	args := append([]string{"-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i", picture, "-frames:v", "10", "-c:v", "libx264", "-preset", "ultrafast",
-		"-pix_fmt", "yuv420p", "-bf", "0", "-g", "5", "-fflags", "+bitexact"}, append(more, path)...)
+		"-pix_fmt", "yuv420p", "-bf", "0", "-g", "5", "-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact",
+		"-bsf:v", "filter_units=remove_types=6", "-movflags", "+negative_cts_offsets", "-video_track_timescale", "12800",
+		"-movie_timescale", "192000", "-empty_hdlr_name", "1", "-metadata:s:v", "encoder=veil"}, append(more, path)...)
 	if out, err := exec.Command("ffmpeg", args...).CombinedOutput(); err != nil {
 		t.Fatalf("ffmpeg: %v\n%s", err, out)
 	}

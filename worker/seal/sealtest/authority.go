@@ -183,3 +183,9 @@ func (a *Authority) output(t testing.TB, name string) []byte {
 	}
 	return b
 }
+
+// PEM is the root's certificate, as a trust file takes it.
+func (a *Authority) PEM(t testing.TB) []byte {
+	t.Helper()
+	return a.output(t, "root.pem")
+}

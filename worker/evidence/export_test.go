@@ -1,0 +1,196 @@
+package evidence_test
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"veil/worker/evidence"
+	"veil/worker/evidence/evidencetest"
+	"veil/worker/seal"
+	"veil/worker/seal/sealtest"
+)
+
+// TestExportSets writes sets, untouched and tampered with, each in a folder of its own with the trust file and the expected
+// answer, into the folder that VEIL_EXPORT_SETS names (a temporary one otherwise): for whoever writes another verifier. Every one
+// of them is checked from its folder alone.
+func TestExportSets(t *testing.T) {
+	dir := os.Getenv("VEIL_EXPORT_SETS")
+	several := 40
+	if dir == "" {
+		dir, several = t.TempDir(), 2
+	}
+	x := exporter{t: t, dir: dir, kit: evidencetest.New(t), authority: sealtest.NewAuthority(t, evidencetest.Made.AddDate(-2, 0, 0), evidencetest.Made.AddDate(9, 0, 0))}
+	k := x.kit
+	x.write("untouched", nil, nil)
+	x.write("public part alone", func(f files) { f.drop(".plan.json", ".log.jsonl", ".annex.json") }, nil)
+	x.write("renamed", func(f files) { f[`Press "1".MP4`] = f["clip.mp4"]; delete(f, "clip.mp4") }, nil)
+	x.write("re-wrapped", func(f files) { f["clip.mp4"] = append(f["clip.mp4"], "\x00\x00\x00\x09freeX"...) }, nil)
+	x.write("cut file", func(f files) { f["clip.mp4"] = f["clip.mp4"][:len(f["clip.mp4"])/3] }, nil)
+	x.write("log cut", func(f files) {
+		b := f["clip.log.jsonl"]
+		f["clip.log.jsonl"] = b[:bytes.LastIndexByte(b[:len(b)-1], '\n')+1]
+	}, nil)
+	x.write("log continued", func(f files) { f["clip.log.jsonl"] = append(f["clip.log.jsonl"], "{}\n"...) }, nil)
+	x.write("log reordered", func(f files) {
+		lines := bytes.SplitAfter(f["clip.log.jsonl"], []byte("\n"))
+		lines[1], lines[2] = lines[2], lines[1]
+		f["clip.log.jsonl"] = bytes.Join(lines, nil)
+	}, nil)
+	x.write("second signature", func(f files) {
+		f["clip.manifest.json"] = bytes.Replace(f["clip.manifest.json"], []byte(`"signatures":[`), []byte(`"signatures":[{"keyid":"`+k.Key.ID()+`","sig":"AAAA"},`), 1)
+	}, nil)
+	k.Sign(t, nil)
+	x.write("unsigned", nil, nil)
+	k.Sign(t, sealtest.Key(t, 9))
+	x.write("a stranger's key", nil, nil)
+	k.Sign(t, k.Key)
+	at := evidencetest.Made.Add(time.Hour)
+	k.Write(t, evidence.StampEnding, x.authority.Stamp(t, k.Read(t, evidence.ManifestEnding), at))
+	x.write("expired key, stamped", nil, func(f *trustDoc) { f.Keys[0].Until = day(1) })
+	x.write("compromised after the stamp", nil, func(f *trustDoc) { f.Keys[0].Compromised = day(1) })
+	x.write("compromised before the stamp", nil, func(f *trustDoc) { f.Keys[0].Compromised = day(-1) })
+	x.write("no authority is trusted", nil, func(f *trustDoc) { f.Authorities = nil })
+	x.write("stamp of another manifest", func(f files) { f["clip.manifest.tsr"] = x.authority.Stamp(t, []byte("other"), at) }, nil)
+	k.Remove(t, evidence.StampEnding)
+	x.write("expired key, no stamp", nil, func(f *trustDoc) { f.Keys[0].Until = day(1) })
+	x.write("key expired before", nil, func(f *trustDoc) { f.Keys[0].Until = day(-1) })
+	x.write("compromised, no stamp", nil, func(f *trustDoc) { f.Keys[0].Compromised = day(900) })
+	k.State(t, 1, seal.Release)
+	k.State(t, 2, seal.Withdrawal)
+	x.write("withdrawn", nil, nil)
+	x.write("release taken out", func(f files) { f.drop(".statement-1.json") }, nil)
+	x.write("withdrawal edited", func(f files) {
+		f["clip.statement-2.json"] = bytes.Replace(f["clip.statement-2.json"], []byte(`"payload":"e`), []byte(`"payload":"f`), 1)
+	}, nil)
+	random := rand.New(rand.NewPCG(3, 1))
+	for _, name := range []string{"clip.mp4", "clip.manifest.json", "clip.report.json", "clip.plan.json", "clip.log.jsonl", "clip.annex.json", "clip.statement-1.json"} {
+		for i := range several {
+			x.write(fmt.Sprintf("one byte of %s %d", name, i), func(f files) { f[name][random.IntN(len(f[name]))] ^= byte(1 + random.IntN(255)) }, nil)
+		}
+	}
+}
+
+func day(n int) *time.Time {
+	at := evidencetest.Made.AddDate(0, 0, n)
+	return &at
+}
+
+// files are those of a set by name.
+type files map[string][]byte
+
+func (f files) drop(endings ...string) {
+	for _, e := range endings {
+		delete(f, "clip"+e)
+	}
+}
+
+type trustKey struct {
+	Name        string     `json:"name"`
+	Public      string     `json:"public"`
+	From        *time.Time `json:"from,omitempty"`
+	Until       *time.Time `json:"until,omitempty"`
+	Compromised *time.Time `json:"compromised_since,omitempty"`
+}
+
+type trustDoc struct {
+	Schema      string              `json:"schema"`
+	Keys        []trustKey          `json:"keys"`
+	Authorities []map[string]string `json:"authorities,omitempty"`
+}
+
+// expectation is what a verifier should answer.
+type expectation struct {
+	Derivative string                       `json:"derivative"`
+	Outcome    string                       `json:"outcome"`
+	Checks     map[string]map[string]string `json:"checks"`
+	Notes      []string                     `json:"notes"`
+}
+
+type exporter struct {
+	t         *testing.T
+	dir       string
+	kit       *evidencetest.Kit
+	authority *sealtest.Authority
+}
+
+// write writes the kit as it is, changed by spoil, under a name.
+func (x *exporter) write(name string, spoil func(files), distrust func(*trustDoc)) {
+	x.t.Helper()
+	f := files{}
+	paths, err := filepath.Glob(x.kit.Stem() + ".*")
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	for _, p := range paths {
+		f[filepath.Base(p)] = x.kit.Read(x.t, p[len(x.kit.Stem()):])
+	}
+	if spoil != nil {
+		spoil(f)
+	}
+	der, err := x509.MarshalPKIXPublicKey(x.kit.Key.Public())
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	doc := trustDoc{Schema: seal.TrustSchema, Keys: []trustKey{{Name: "Press office", Public: base64.StdEncoding.EncodeToString(der)}},
+		Authorities: []map[string]string{{"name": "TSA", "certificate": base64.StdEncoding.EncodeToString(x.authority.Root.Raw)}}}
+	if distrust != nil {
+		distrust(&doc)
+	}
+	trustBytes, err := json.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	f["trust.json"] = trustBytes
+	folder := filepath.Join(x.dir, name)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		x.t.Fatal(err)
+	}
+	out := "clip.mp4"
+	for n, b := range f {
+		if filepath.Ext(n) == ".MP4" {
+			out = n
+		}
+		if err := os.WriteFile(filepath.Join(folder, n), b, 0o644); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+	x.expect(folder, out, trustBytes)
+}
+
+// expect writes the answer beside the set.
+func (x *exporter) expect(folder, out string, trustBytes []byte) {
+	x.t.Helper()
+	trust, err := seal.ParseTrust(trustBytes)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	r, err := evidence.Verify(x.t.Context(), evidence.Request{Out: filepath.Join(folder, out), Trust: &trust, Language: evidence.English})
+	if err != nil {
+		x.t.Fatalf("%s: %v", folder, err)
+	}
+	e := expectation{Derivative: out, Outcome: r.Outcome, Checks: map[string]map[string]string{}, Notes: []string{}}
+	for _, c := range r.Checks {
+		if c.Name == evidence.CheckContainer {
+			continue // another verifier may leave it out
+		}
+		e.Checks[c.Name] = map[string]string{"result": c.Result, "code": c.Code}
+	}
+	for _, n := range r.Notes {
+		e.Notes = append(e.Notes, n.Code)
+	}
+	b, err := json.MarshalIndent(e, "", "  ")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(folder, "expected.json"), append(b, '\n'), 0o644)
+	}
+	if err != nil {
+		x.t.Fatal(err)
+	}
+}
