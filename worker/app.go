@@ -28,7 +28,8 @@ type engine struct {
 	// people draws those whom a plan follows, for people.
 	people func(context.Context, pipeline.Config, pipeline.SheetRequest) error
 	// sheet draws frames of a derivative.
-	sheet func(context.Context, pipeline.Config, pipeline.SheetRequest) error
+	sheet  func(context.Context, pipeline.Config, pipeline.SheetRequest) error
+	frames func(context.Context, framesRequest) error // nil: cannot decode
 	// confine says how the children of this engine are confined; run sets it from the settings.
 	confine *child.Confinement
 }
@@ -45,6 +46,7 @@ func realEngine() engine {
 		inner:   pipeline.Direct{},
 		people:  child("").people,
 		sheet:   child("").sheet,
+		frames:  child("").frames,
 		confine: confine,
 	}
 }

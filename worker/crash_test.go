@@ -171,7 +171,7 @@ func TestWorkerDiesAtEachStep(t *testing.T) {
 			if len(out) != 3 {
 				t.Errorf("released: %v", out)
 			}
-			if m := s.readManifest("release/job/1/manifest.json"); m.Epoch != state.Result.Epoch {
+			if m := s.readManifest("release/job/1/manifest.json"); m.Job.Epoch != state.Result.Epoch {
 				t.Errorf("the manifest is of another attempt: %+v", m)
 			}
 			s.noScratch()

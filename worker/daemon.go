@@ -67,7 +67,7 @@ func (d *daemon) run(soft, hard context.Context) error {
 	if d.until != nil {
 		helpers.Go(func() { d.until.watch(soft, d.service.Queue, stop) })
 	}
-	d.log.Info("serving", "slots", d.slots, "build", build().Revision, "sandbox", d.sandbox)
+	d.log.Info("serving", "slots", d.slots, "build", build().Revision, "sandbox", d.sandbox, "key", keyName(d.key))
 	d.service.Queue.Serve(soft, hard, jobs.ServeOptions{
 		Slots: d.slots, Grace: d.grace, Admit: d.admit, Settled: func(a *jobs.Attempt, f jobs.Fate, err error) { d.settled(hard, a, f, err) },
 	}, d.counted)

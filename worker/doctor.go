@@ -38,6 +38,8 @@ type machine struct {
 	Models  []weight    `json:"models"`
 	Folder  string      `json:"models_folder,omitempty"`
 	Scratch string      `json:"scratch"`
+	// Key is the fingerprint of the signing key, or "unsigned".
+	Key string `json:"key"`
 	// Sandbox is what a child found that it is denied.
 	Sandbox *child.Report `json:"sandbox,omitempty"`
 	// Service is where queue and store are, without secrets.
@@ -73,6 +75,7 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 	h := &machine{Build: build(), Cores: runtime.NumCPU(), Memory: memory(), Problems: []problem{}, Advice: []problem{}}
 	h.Engines.Asked = a.Engine
 	h.programs(ctx, a)
+	h.key(a)
 	h.weights(a)
 	h.scratch(a)
 	h.engines(ctx, a)
@@ -125,6 +128,20 @@ func (h *machine) programs(ctx context.Context, a *app) {
 		if err != nil || !bytes.Contains(list.Bytes(), []byte(" "+name+" ")) {
 			h.lacks("run `make deps`, or name another with --ffmpeg", "ffmpeg has no encoder %s", name)
 		}
+	}
+}
+
+// key looks at the signing key.
+func (h *machine) key(a *app) {
+	key, err := a.signingKey(false)
+	if err != nil {
+		f := failure.As(err)
+		h.lacks(f.Remedy, "%s", f.Detail)
+		return
+	}
+	h.Key = keyName(key)
+	if key == nil {
+		h.advise("make a key with `veil keygen` and name it with --key", "evidence is not signed")
 	}
 }
 
@@ -264,6 +281,7 @@ func (a *app) printHealth(h *machine) {
 	for _, w := range h.Models {
 		line("", "%s: %s, sha256 %s", w.Name, w.State, w.SHA256)
 	}
+	line("key", "%s", h.Key)
 	line("scratch", "%s, %s free", h.Scratch, text.Size(h.Free))
 	if h.Sandbox != nil {
 		line("sandbox", "%s: %s", h.Sandbox.Mode, strings.Join(h.Sandbox.InForce, ", "))

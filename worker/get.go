@@ -26,7 +26,7 @@ type getCmd struct {
 	Case     string `placeholder:"TEXT" help:"All jobs of this case."`
 	Out      string `short:"o" required:"" placeholder:"FOLDER" help:"Where the derivatives go, with manifest and report."`
 	Held     bool   `help:"Of held jobs fetch what there is to look at: derivative, plan, sheet, report and worklist. They show what is not released."`
-	Evidence bool   `help:"Fetch plan, sheet and reports of released jobs as well. They show faces."`
+	Evidence bool   `help:"Fetch the restricted evidence as well: plan, sheet, reports, event log, annex. It shows faces and names persons."`
 	// Recipient makes a disclosure of it, which the access log keeps apart from a look.
 	Recipient string `placeholder:"NAME" help:"For whom it is fetched: the access log notes a disclosure."`
 }

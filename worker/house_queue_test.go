@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -22,6 +21,8 @@ import (
 	"veil/worker/intake"
 	"veil/worker/jobs"
 	"veil/worker/jobs/embedded"
+	"veil/worker/seal"
+	"veil/worker/seal/sealtest"
 	"veil/worker/store"
 )
 
@@ -142,6 +143,8 @@ func (h *house) put(ctx context.Context, a *jobs.Attempt, s jobs.State, held boo
 		{archive.PieceDerivative, derivative, append([]byte(fmt.Sprintf("covered %d ", s.Generation)), clip...)},
 		{"plan", store.PlanName, somePlan(h.t)},
 		{archive.PieceReport, store.ReportName, []byte(`{"report":1}`)},
+		{archive.PieceLog, store.LogName, []byte("a log")},
+		{archive.PieceAnnex, store.AnnexName, []byte("an annex")},
 		{archive.PieceSheet, store.SheetName, []byte("a sheet with faces")},
 	} {
 		sum, err := archive.PutBytes(ctx, h.s.Store, prefix+p.name, p.data)
@@ -150,7 +153,7 @@ func (h *house) put(ctx context.Context, a *jobs.Attempt, s jobs.State, held boo
 		}
 		r.Digests[p.piece] = sum
 	}
-	m, err := json.Marshal(map[string]any{"schema": "veil.manifest/1", "job": s.ID, "derivative": map[string]string{"sha256": r.Digests[archive.PieceDerivative]}})
+	m, err := seal.SealManifest(sealtest.Manifest(r.Digests[archive.PieceDerivative]), nil)
 	if err != nil {
 		return err
 	}

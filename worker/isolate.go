@@ -29,6 +29,11 @@ func (i isolated) Verify(ctx context.Context, r pipeline.VerifyRequest, events f
 	return res, i.call(ctx, "verify", r, &res, events)
 }
 
+// frames names the frames of a derivative.
+func (i isolated) frames(ctx context.Context, r framesRequest) error {
+	return i.call(ctx, "frames", r, &struct{}{}, nil)
+}
+
 // call has a child run one stage.
 func (i isolated) call(ctx context.Context, stage string, request, result any, events func(pipeline.Event)) error {
 	list, err := rulesFor(request)
@@ -53,11 +58,13 @@ func rulesFor(request any) ([]sandbox.Rule, error) {
 	case pipeline.VerifyRequest:
 		return rules(r.Config,
 			reads(r.In, r.Out, r.Plan),
-			writes(r.ExtraOut, r.SheetOut))
+			writes(r.ExtraOut, r.SheetOut, r.FramesOut))
 	case sheetRequest:
 		return rules(r.Config,
 			reads(r.Sheet.In, r.Sheet.Plan),
 			[]sandbox.Rule{{Path: r.Folder, Access: sandbox.Own}})
+	case framesRequest:
+		return rules(r.Config, reads(r.In), writes(r.To))
 	case probeRequest:
 		return rules(r.Config, reads(r.In))
 	case enginesRequest:

@@ -126,6 +126,7 @@ func (a *app) printJob(i jobInfo) {
 	if r := s.Result; r != nil {
 		some("findings", strings.Join(r.Findings, ", "))
 		some("manifest", r.Envelope)
+		line("signed", "%s", orWord(r.Key, "no: nobody vouches for it"))
 	}
 	a.printf("\n")
 	for _, e := range lastStages(i.Events) {

@@ -19,6 +19,7 @@ var rooms = []struct{ name, uses string }{
 	{"text", ""},
 	{"failure", "jobs store text"},
 	{"disk", "failure"},
+	{"proof", "seal evidence failure disk"},
 	{"room", "text"},
 	{"metrics", "jobs failure"},
 	{"screen", "jobs text failure"},
@@ -30,11 +31,11 @@ var rooms = []struct{ name, uses string }{
 	{"policy", "jobs failure disk connect"},
 	{"batch", "failure disk screen input"},
 	{"intake", "jobs store failure disk access input connect policy"},
-	{"archive", "jobs store failure disk access retention connect"},
+	{"archive", "jobs store seal failure disk access retention connect"},
 	{"fetch", "jobs store failure disk connect archive"},
 	{"casepage", "jobs store text failure disk screen connect archive"},
 	{"watch", "jobs store text failure disk access input connect intake archive fetch"},
-	{"e2e", ""},
+	{"e2e", "seal evidence"},
 }
 
 // TestRoomsAreUsedOneWay holds the imports of the worker's packages against the list.

@@ -34,7 +34,7 @@ type grammar struct {
 	Redact   redactCmd   `cmd:"" help:"Cover the faces of clips: analyze, decide by policy, render, verify."`
 	Analyze  analyzeCmd  `cmd:"" help:"First pass only: look at a clip and write the plan of what would be covered."`
 	Render   renderCmd   `cmd:"" help:"Second pass: render a plan, with a person's decisions, and verify it."`
-	Verify   verifyCmd   `cmd:"" help:"Check a derivative against its original and its plan."`
+	Verify   verifyCmd   `cmd:"" help:"Check a derivative against its evidence, and against its original."`
 	Probe    probeCmd    `cmd:"" help:"Show what a clip holds, and whether it would be taken."`
 	Models   modelsCmd   `cmd:"" help:"List the networks' weights and whether they are the right ones."`
 	Doctor   doctorCmd   `cmd:"" help:"Show what this machine has, what is in use, and what is missing."`
@@ -53,6 +53,11 @@ type grammar struct {
 	Withdraw withdrawCmd `cmd:"" group:"queue" help:"Take a release back."`
 	Watch    watchCmd    `cmd:"" group:"queue" help:"Hand in what appears in a folder or a bucket, and bring the answers."`
 	Dead     deadCmd     `cmd:"" group:"queue" help:"The dead letters: list, show, requeue, drop."`
+
+	Keygen    keygenCmd    `cmd:"" group:"file" help:"Make a key to sign evidence with."`
+	Stamp     stampCmd     `cmd:"" group:"file" help:"Write what to send to a time stamp authority for a signed manifest."`
+	Statement statementCmd `cmd:"" group:"file" help:"Sign what happened to a derivative later: release, disclosure, withdrawal, deletion."`
+	Reproduce reproduceCmd `cmd:"" group:"file" help:"Render again as a manifest says, and tell whether the bytes are the same."`
 
 	Exemptions exemptionsCmd `cmd:"" group:"file" help:"The exemption log of a plan: what is withheld, on what ground, how much."`
 	Worklist   worklistCmd   `cmd:"" group:"file" help:"What of a plan a person should look at."`

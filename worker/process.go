@@ -11,6 +11,7 @@ import (
 	"veil/worker/metrics"
 	"veil/worker/policy"
 	"veil/worker/room"
+	"veil/worker/seal"
 	"veil/worker/store"
 )
 
@@ -25,6 +26,7 @@ type worker struct {
 	meters   *metrics.Meters
 	log      *slog.Logger
 	trust    store.Trust
+	key      *seal.Key     // signs the evidence; nil: it stays unsigned
 	sandbox  string        // what the children are denied, for the log
 	stall    time.Duration // how long a stage may go without progress
 	// lockEvidence keeps results from being deleted before their jobs' destroy_after.

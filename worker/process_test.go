@@ -13,6 +13,7 @@ import (
 	"veil/worker/archive"
 	"veil/worker/failure"
 	"veil/worker/jobs"
+	"veil/worker/seal"
 	"veil/worker/store"
 )
 
@@ -28,15 +29,15 @@ func TestJobIsReleased(t *testing.T) {
 	name := store.DerivativeName(jobs.Job{ID: "one"}.DerivativeName())
 	for _, want := range []string{"release/one/1/" + name, "release/one/1/report.json", "release/one/1/manifest.json", "restricted/one/job.json",
 		"restricted/one/state.json", "restricted/one/1/1/job.json", "restricted/one/1/1/plan.json", "restricted/one/1/1/contact.png",
-		"restricted/one/1/1/manifest.json", "restricted/one/1/1/draft"} {
+		"restricted/one/1/1/manifest.json", "restricted/one/1/1/log.jsonl", "restricted/one/1/1/annex.json", "restricted/one/1/1/draft"} {
 		if _, ok := files[want]; !ok {
 			t.Errorf("%s is missing", want)
 		}
 	}
 	m := s.readManifest("release/one/1/manifest.json")
-	if archive.DigestOf(files["release/one/1/"+name]) != m.Derivative.SHA256 || archive.DigestOf(files["release/one/1/report.json"]) != m.Report ||
-		archive.DigestOf(files["restricted/one/1/1/plan.json"]) != m.Withheld["plan"] || archive.DigestOf(files["release/one/1/manifest.json"]) != state.Result.Envelope ||
-		m.Outcome != jobs.Released || m.Original.SHA256 != archive.DigestOf([]byte("ok clip canarytext")) {
+	if archive.DigestOf(files["release/one/1/"+name]) != m.Derivative.SHA256 || archive.DigestOf(files["release/one/1/report.json"]) != m.Report.SHA256 ||
+		archive.DigestOf(files["restricted/one/1/1/plan.json"]) != m.Withheld.Plan.SHA256 || archive.DigestOf(files["release/one/1/manifest.json"]) != state.Result.Envelope ||
+		m.Outcome != seal.Released || m.Original.SHA256 != archive.DigestOf([]byte("ok clip canarytext")) {
 		t.Errorf("the manifest names other bytes: %+v", m)
 	}
 	for path, b := range files {
@@ -140,7 +141,7 @@ func TestHeldJobIsDecidedWithoutLookingAgain(t *testing.T) {
 	if again.Phase != jobs.Held || again.Plan.Generation != 2 || s.count("analyze", "hold it") != looked {
 		t.Errorf("%+v, analyzed %d times, before %d", again, s.count("analyze", "hold it"), looked)
 	}
-	if m := s.readManifest("restricted/held/2/2/manifest.json"); m.Decisions == "" || m.Outcome != jobs.Held {
+	if m := s.readManifest("restricted/held/2/2/manifest.json"); !m.Redaction.Decided || m.Outcome != seal.Held || m.Supersedes == "" {
 		t.Errorf("%+v", m)
 	}
 }

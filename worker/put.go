@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime"
 	"time"
 
 	"veil/pipeline"
@@ -14,6 +13,8 @@ import (
 	"veil/worker/archive"
 	"veil/worker/disk"
 	"veil/worker/jobs"
+	"veil/worker/proof"
+	"veil/worker/seal"
 	"veil/worker/store"
 )
 
@@ -21,46 +22,53 @@ import (
 func (t *task) put(ctx context.Context) (r jobs.Result, err error) {
 	err = t.stage("put", func() error {
 		digests := map[string]string{archive.PieceJob: t.record}
-		pieces := []struct{ piece, name, path, kind string }{
+		files := []struct{ piece, name, path, kind string }{
 			{archive.PieceDerivative, store.DerivativeName(t.job.DerivativeName()), t.outcome.Derivative, "video/mp4"},
-			{"plan", store.PlanName, t.request.PlanOut, "application/json"},
+			{archive.PiecePlan, store.PlanName, t.request.PlanOut, "application/json"},
 			{archive.PieceReport, store.ReportName, t.request.ReportOut, "application/json"},
 			{archive.PieceSheet, store.SheetName, t.scratch.Path(store.SheetName), "image/png"},
 		}
-		var derivative store.Object
 		if err := t.putReports(ctx, digests); err != nil {
 			return err
 		}
-		for i, p := range pieces {
+		objects := map[string]store.Object{}
+		for i, p := range files {
 			o, err := t.putFile(ctx, p.name, p.path, p.kind)
 			if err != nil {
 				return err
 			}
-			if p.piece == archive.PieceDerivative {
-				derivative = o
+			objects[p.piece], digests[p.piece] = o, o.SHA256
+			t.attempt.Progress("put", 100*(i+1)/(len(files)+1))
+		}
+		set, err := t.set(objects)
+		if err != nil {
+			return err
+		}
+		var envelope string
+		for _, p := range []struct {
+			piece, name string
+			b           []byte
+		}{{archive.PieceLog, store.LogName, set.Log}, {archive.PieceAnnex, store.AnnexName, set.Annex}, {"", store.ManifestName, set.Manifest}} {
+			sum, err := archive.PutBytes(ctx, t.service.Store, t.prefix+p.name, p.b)
+			if err != nil {
+				return err
 			}
-			digests[p.piece] = o.SHA256
-			t.attempt.Progress("put", 100*(i+1)/(len(pieces)+1))
+			if p.piece == "" {
+				envelope = sum
+			} else {
+				digests[p.piece] = sum
+			}
 		}
-		report := t.outcome.Report
-		if derivative.SHA256 != report.Derivative.SHA256 || digests["plan"] != report.Plan {
-			return fmt.Errorf("put derivative: %w", store.ErrDamaged)
-		}
-		m, err := t.manifest(derivative, digests)
-		if err != nil {
-			return err
-		}
-		envelope, err := archive.PutBytes(ctx, t.service.Store, t.prefix+store.ManifestName, m)
-		if err != nil {
-			return err
+		r = jobs.Result{Outcome: jobs.Released, Envelope: envelope, Plan: digests[archive.PiecePlan], Digests: digests}
+		if t.key != nil {
+			r.Key = t.key.ID()
 		}
 		if err := t.service.Note(ctx, access.Entry{Action: access.Alteration, Job: t.job.ID, Reason: t.job.Purpose, Count: t.outcome.Report.Tracks,
 			What: "derivative made: " + t.outcome.State}); err != nil {
 			return err
 		}
-		r = jobs.Result{Outcome: jobs.Released, Envelope: envelope, Plan: digests["plan"], Digests: digests}
 		if t.outcome.State == pipeline.Held {
-			r.Outcome, r.Findings = jobs.Held, openFindings(report)
+			r.Outcome, r.Findings = jobs.Held, proof.OpenFindings(t.outcome.Report)
 		}
 		return nil
 	})
@@ -93,6 +101,38 @@ func (t *task) putReports(ctx context.Context, digests map[string]string) error 
 	return nil
 }
 
+// set makes the evidence of this attempt. What the store gave back must be what the pipeline made.
+func (t *task) set(objects map[string]store.Object) (proof.Pieces, error) {
+	o := t.outcome
+	derivative, sheet := objects[archive.PieceDerivative], objects[archive.PieceSheet]
+	annex := seal.Annex{Source: t.job.Source.Bucket + "/" + t.job.Source.Key, Case: t.job.Case, Requester: t.job.Requester, Purpose: t.job.Purpose,
+		Job: t.record}
+	if o.Account != nil {
+		annex.Persons = o.Account.Persons
+	}
+	if len(t.job.Decisions) > 0 {
+		annex.Decisions = archive.DigestOf(t.job.Decisions)
+	}
+	if err := t.events.Redacted(o); err != nil {
+		return proof.Pieces{}, err
+	}
+	set, err := proof.Make(proof.Facts{
+		Outcome: o, Config: t.config, Revision: build().Revision, Go: build().Go, Begun: t.begun, Annex: annex,
+		Job:        &seal.Job{ID: t.job.ID, Generation: t.state.Generation, Epoch: t.state.Epoch, Attempt: t.state.Attempts},
+		Supersedes: t.state.Supersedes, Version: t.source.Version, ETag: t.source.ETag, Encryption: derivative.Encryption,
+		Store:   &seal.Store{Kind: t.trust.Kind, Encryption: t.trust.Encryption, Conditional: t.trust.Conditional, Versions: t.trust.Versions},
+		Contact: &seal.File{SHA256: sheet.SHA256, Bytes: sheet.Size},
+	}, t.events, t.key, time.Now())
+	if err != nil {
+		return proof.Pieces{}, err
+	}
+	if derivative.SHA256 != o.Report.Derivative.SHA256 || objects[archive.PiecePlan].SHA256 != o.Report.Plan ||
+		objects[archive.PiecePlan].SHA256 != archive.DigestOf(set.Plan) || objects[archive.PieceReport].SHA256 != archive.DigestOf(set.Report) {
+		return proof.Pieces{}, fmt.Errorf("put derivative: %w", store.ErrDamaged)
+	}
+	return set, nil
+}
+
 // putFile puts one file under the attempt's prefix. Its digest was taken here; the store's is of what came back.
 func (t *task) putFile(ctx context.Context, name, path, kind string) (store.Object, error) {
 	d, err := pipeline.DigestFile(ctx, path, nil)
@@ -118,53 +158,8 @@ func (t *task) putFile(ctx context.Context, name, path, kind string) (store.Obje
 // pieceOf names an object in an error: the derivative's own name is the submitter's choice.
 func pieceOf(name string) string {
 	switch name {
-	case archive.DraftName, store.PlanName, store.ReportName, store.SheetName, store.ManifestName, store.JobName:
+	case archive.DraftName, store.PlanName, store.LogName, store.AnnexName, store.ReportName, store.SheetName, store.ManifestName, store.JobName:
 		return name
 	}
 	return archive.PieceDerivative
-}
-
-// manifest gives the canonical bytes of the account of this attempt.
-func (t *task) manifest(derivative store.Object, digests map[string]string) ([]byte, error) {
-	r := t.outcome.Report
-	m := archive.Manifest{
-		Schema: archive.ManifestSchema, Job: t.job.ID, Generation: t.state.Generation, Epoch: t.state.Epoch, Attempt: t.state.Attempts,
-		Outcome:  jobs.Phase(t.outcome.State),
-		Original: archive.Object{SHA256: t.source.SHA256, Bytes: r.Source.Bytes, Version: t.source.Version, ETag: t.source.ETag},
-		Derivative: archive.Derivative{Name: store.DerivativeName(t.job.DerivativeName()), SHA256: derivative.SHA256, Bytes: derivative.Size,
-			Encryption: derivative.Encryption},
-		Policy: r.Policy, Report: digests[archive.PieceReport], Findings: openFindings(r), Encoder: r.Encoder, Sandbox: r.Sandbox, Store: t.trust,
-		Withheld: map[string]string{"plan": digests["plan"], archive.PieceSheet: digests[archive.PieceSheet], archive.PieceJob: digests[archive.PieceJob]},
-		Build: archive.Build{Revision: build().Revision, Go: build().Go, Analyzed: r.Analysis.Build, FFmpeg: r.Analysis.FFmpeg,
-			OpenCV: r.Analysis.OpenCV, DecoderThreads: r.Analysis.DecoderThreads, EncoderThreads: t.config.Tools.EncoderThreads,
-			Threads: t.config.Threads, Cores: runtime.NumCPU(), Networks: r.Analysis.Networks},
-		Started: t.begun, Ended: time.Now().UTC(),
-	}
-	if m.Sandbox == nil {
-		m.Sandbox = []string{}
-	}
-	if m.Findings == nil {
-		m.Findings = []string{}
-	}
-	if len(t.job.Decisions) > 0 {
-		m.Decisions = archive.DigestOf(t.job.Decisions)
-	}
-	return archive.Canonical(m)
-}
-
-// openFindings gives the kinds of what a person has to decide about, each once.
-func openFindings(r pipeline.Report) []string {
-	kept, seen := map[int]bool{}, map[string]bool{}
-	for _, t := range r.Kept {
-		kept[t] = true
-	}
-	var kinds []string
-	for _, f := range r.Findings {
-		if f.Dismissed || kept[f.Track] || seen[f.Kind] {
-			continue
-		}
-		seen[f.Kind] = true
-		kinds = append(kinds, f.Kind)
-	}
-	return kinds
 }

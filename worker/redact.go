@@ -9,6 +9,7 @@ import (
 	"veil/pipeline"
 	"veil/worker/batch"
 	"veil/worker/disk"
+	"veil/worker/evidence"
 	"veil/worker/failure"
 	"veil/worker/policy"
 	"veil/worker/screen"
@@ -86,10 +87,17 @@ func (a *app) single(ctx context.Context, r pipeline.Request, p disk.Paths, prog
 	return a.tellOutcome(p, out)
 }
 
-// clip runs the pipeline for one clip.
+// clip runs the pipeline for one clip, and has its evidence written.
 func (a *app) clip(ctx context.Context, r pipeline.Request, p disk.Paths, m screen.Meter) (pipeline.Outcome, error) {
 	r.In, r.Out, r.PlanOut, r.ReportOut, r.SheetOut = p.In, p.Out, p.Plan, p.Report, p.Sheet
-	return a.engine.redact(ctx, a.engine.stages(a.CrashLog), r, m.Event)
+	events, err := a.seals(&r, p)
+	if err != nil {
+		return pipeline.Outcome{}, err
+	}
+	return a.engine.redact(ctx, a.engine.stages(a.CrashLog), r, func(e pipeline.Event) {
+		events.Event(e)
+		m.Event(e)
+	})
 }
 
 // tellOutcome prints how a clip ended; a hold ends with its own exit code.
@@ -130,6 +138,9 @@ func (a *app) printOutcome(p disk.Paths, out pipeline.Outcome) {
 	}
 	for _, w := range r.Warnings {
 		line("warning", "%s", w)
+	}
+	if out.Derivative != "" {
+		line("evidence", "%s, %s", evidence.Stem(out.Derivative)+evidence.ManifestEnding, a.sealedBy())
 	}
 	line("seconds", "analyze %.1f, render %.1f, verify %.1f", r.Stages["analyze"], r.Stages["render"], r.Stages["verify"])
 	if out.State == pipeline.Released {

@@ -28,6 +28,7 @@ import (
 	"veil/worker/metrics"
 	"veil/worker/policy"
 	"veil/worker/room"
+	"veil/worker/seal"
 	"veil/worker/store"
 )
 
@@ -299,7 +300,10 @@ func (o *shopStages) Verify(ctx context.Context, r pipeline.VerifyRequest, event
 	if strings.HasPrefix(text, "hold ") {
 		res.Findings = []decide.Finding{{Kind: "face_outside", First: 0, Last: 1, Rect: [4]int{1, 1, 20, 20}, Text: "a face"}}
 	}
-	return res, errors.Join(os.WriteFile(r.ExtraOut, []byte("[]"), 0o600), os.WriteFile(r.SheetOut, []byte("faces"), 0o600))
+	frames, err := json.Marshal(pipeline.Shown{Width: 64, Height: 64, Format: "yuv420p", TimeBase: "1/25", PTS: []int64{0, 1},
+		SHA256: []string{seal.Digest([]byte("0")), seal.Digest([]byte("1"))}})
+	return res, errors.Join(err, os.WriteFile(r.ExtraOut, []byte("[]"), 0o600), os.WriteFile(r.SheetOut, []byte("faces"), 0o600),
+		os.WriteFile(r.FramesOut, frames, 0o600))
 }
 
 // filesIn lists a folder's files by their path within it.
@@ -368,14 +372,14 @@ func (s *shop) restate(id string, phase jobs.Phase) {
 }
 
 // readManifest reads one of the store's manifests.
-func (s *shop) readManifest(key string) archive.Manifest {
+func (s *shop) readManifest(key string) seal.Manifest {
 	s.t.Helper()
 	b, err := os.ReadFile(filepath.Join(s.store, filepath.FromSlash(key)))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	var m archive.Manifest
-	if err := json.Unmarshal(b, &m); err != nil {
+	m, err := archive.ReadManifest(b)
+	if err != nil {
 		s.t.Fatal(err)
 	}
 	return m

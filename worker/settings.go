@@ -32,6 +32,7 @@ type settings struct {
 	MaxDuration time.Duration `group:"settings" default:"${max_duration}" placeholder:"TIME" help:"Refuse longer clips (5h, 90m)."`
 	MaxStreams  int           `group:"settings" default:"${max_streams}" placeholder:"N" help:"Refuse clips with more streams."`
 
+	Key      string `group:"settings" placeholder:"FILE" help:"Sign the evidence with this key (veil keygen makes one); without it a set is unsigned. VEIL_SIGNING_KEY may hold the key itself instead."`
 	CrashLog string `group:"settings" placeholder:"FILE" help:"Append what a crashed stage wrote to its standard error; may name paths and titles."`
 	JSON     bool   `name:"json" group:"settings" help:"Answer in JSON, failures too, on standard output."`
 }

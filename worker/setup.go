@@ -35,17 +35,22 @@ func (c *setupCmd) Validate() error {
 type setupAnswer struct {
 	Queue   jobs.Report      `json:"queue"`
 	Store   store.Trust      `json:"store"`
+	Key     string           `json:"key"` // fingerprint of the signing key, or "unsigned"
 	Rebuilt *archive.Rebuilt `json:"rebuilt,omitempty"`
 }
 
 // Run sets up. It ends with exit 1 where something that is there differs from what veil needs.
 func (c *setupCmd) Run(ctx context.Context, a *app) error {
+	key, err := a.signingKey(false)
+	if err != nil {
+		return err
+	}
 	s, err := c.Open()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = s.Close() }()
-	var answer setupAnswer
+	answer := setupAnswer{Key: keyName(key)}
 	answer.Queue, err = jobs.Setup(ctx, s.NC, jobs.SetupOptions{Replicas: c.Replicas, AckWait: c.AckWait, EventsAge: c.Events, Monitor: c.Monitor})
 	if err != nil {
 		return failure.OfQueue(err)
@@ -88,6 +93,7 @@ func (a *app) printSetup(s setupAnswer) {
 		a.printf("differs    %s: %s is %s, should be %s\n", text.Printable(d.Where), text.Printable(d.Field), text.Printable(d.Have), text.Printable(d.Want))
 	}
 	a.printf("store      %s, encryption %s, conditional writes %s\n", s.Store.Kind, orWord(s.Store.Encryption, "none"), yesNo(s.Store.Conditional))
+	a.printf("key        %s\n", s.Key)
 	if r := s.Rebuilt; r != nil {
 		a.printf("rebuilt    %d records: %d answered, %d to do; %d were there\n", r.Answered+r.Open, r.Answered, r.Open, r.There)
 		for _, id := range r.Unreadable {

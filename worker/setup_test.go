@@ -112,7 +112,7 @@ func TestRebuildFinishesWhatWasCommitted(t *testing.T) {
 	if state := s.answer("job"); state.Phase != jobs.Released || s.count("render", "ok") != 0 {
 		t.Errorf("%+v, rendered %d times", state, s.count("render", "ok"))
 	}
-	if m := s.readManifest("release/job/1/manifest.json"); m.Epoch != 1 {
+	if m := s.readManifest("release/job/1/manifest.json"); m.Job.Epoch != 1 {
 		t.Errorf("%+v", m)
 	}
 }

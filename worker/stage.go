@@ -4,16 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 
 	"veil/pipeline"
 	"veil/pipeline/media"
 	"veil/pipeline/vision"
 	"veil/worker/child"
+	"veil/worker/evidence"
+	"veil/worker/seal"
 )
 
 // stageCmd is `veil stage NAME`: the child's side of isolated.
 type stageCmd struct {
-	Name string `arg:"" enum:"analyze,render,verify,engines,people,sheet,probe,nothing"`
+	Name string `arg:"" enum:"analyze,render,verify,engines,people,sheet,probe,frames,nothing"`
 }
 
 // Run runs one stage. Its failure is an answer, not an exit code.
@@ -38,6 +41,8 @@ func (c *stageCmd) dispatch(ctx context.Context, stages pipeline.Stages, body []
 		return stage(ctx, body, events, drawWith(pipeline.DerivativeSheet))
 	case "probe":
 		return stage(ctx, body, events, inspect)
+	case "frames":
+		return stage(ctx, body, events, nameFrames)
 	case "nothing":
 		return stage(ctx, body, events, idle)
 	}
@@ -92,6 +97,27 @@ type probeRequest struct {
 // inspect looks at a clip.
 func inspect(ctx context.Context, r probeRequest, _ func(pipeline.Event)) (*media.Probe, error) {
 	return media.Inspect(ctx, r.Config.Tools, r.In, r.Config.Limits)
+}
+
+// framesRequest asks for the names of a derivative's frames, in a file: there may be many.
+type framesRequest struct {
+	Config pipeline.Config `json:"config"`
+	In     string          `json:"in"`
+	Format string          `json:"format"`
+	To     string          `json:"to"`
+}
+
+// nameFrames decodes a derivative.
+func nameFrames(ctx context.Context, r framesRequest, _ func(pipeline.Event)) (struct{}, error) {
+	frames, err := evidence.FFmpeg{Path: r.Config.Tools.FFmpeg}.Frames(ctx, r.In, r.Format)
+	if err != nil {
+		return struct{}{}, err
+	}
+	b, err := seal.Canonical(frames)
+	if err != nil {
+		return struct{}{}, err
+	}
+	return struct{}{}, os.WriteFile(r.To, b, 0o600)
 }
 
 // sheetRequest asks for a sheet. Folder is the child's own: it draws there.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 
 	"veil/pipeline"
@@ -13,6 +14,7 @@ import (
 	"veil/worker/archive"
 	"veil/worker/disk"
 	"veil/worker/jobs"
+	"veil/worker/proof"
 	"veil/worker/room"
 	"veil/worker/store"
 )
@@ -33,6 +35,7 @@ type task struct {
 	request pipeline.Request
 	outcome pipeline.Outcome
 	record  string // digest of the job as this attempt runs it
+	events  *proof.Recorder
 }
 
 // begin takes a scratch folder and records the job under the attempt's prefix, which also shows a rebuild the epoch.
@@ -40,6 +43,8 @@ func (w *worker) begin(ctx context.Context, a *jobs.Attempt) (*task, error) {
 	s := a.State()
 	t := &task{worker: w, attempt: a, job: a.Job(), state: s, begun: time.Now().UTC(),
 		prefix: store.AttemptPrefix(s.ID, s.Generation, s.Epoch)}
+	t.events = proof.Begin(time.Now, map[string]string{"build": build().Revision, "generation": strconv.Itoa(s.Generation), "epoch": strconv.Itoa(s.Epoch),
+		"attempt": strconv.Itoa(s.Attempts)})
 	var err error
 	if t.policy, err = w.policies.Of(t.job); err != nil {
 		return nil, err
@@ -143,7 +148,7 @@ func (t *task) checkDigest() error {
 	if want := t.job.Source.SHA256; want != "" && want != t.source.SHA256 {
 		return &sourceError{store.ErrChanged}
 	}
-	return nil
+	return t.events.Add("fetched", map[string]string{"original": t.source.SHA256})
 }
 
 // earlierPlan fetches what an earlier attempt left: the plan that a person decided about, or the first pass.
@@ -217,6 +222,7 @@ func (t *task) redact(ctx context.Context) error {
 	t.outcome, err = t.engine.redact(ctx, t.engine.stages(t.crashLog), t.request, func(e pipeline.Event) {
 		watch.sign()
 		p.event(e)
+		t.events.Event(e)
 	})
 	if stalled := context.Cause(ctx); err != nil && errors.Is(stalled, errStalled) {
 		return errStalled

@@ -25,6 +25,10 @@ func (c *withdrawCmd) Run(ctx context.Context, a *app) (err error) {
 	if strings.TrimSpace(c.Reason) == "" || strings.TrimSpace(c.By) == "" {
 		return failure.Usagef("give both", "--reason and --by must say something")
 	}
+	key, err := a.signingKey(false)
+	if err != nil {
+		return err
+	}
 	s, err := c.Connect(ctx, intake.Options())
 	if err != nil {
 		return err
@@ -37,7 +41,7 @@ func (c *withdrawCmd) Run(ctx context.Context, a *app) (err error) {
 	if err := s.Note(ctx, access.Entry{Action: access.Deletion, Job: c.ID, Person: c.By, Reason: c.Reason, What: "release withdrawn"}); err != nil {
 		return err
 	}
-	removed, err := archive.TakeBack(ctx, s, state, archive.Withdrawal{Reason: c.Reason, By: c.By})
+	removed, err := archive.TakeBack(ctx, s, state, archive.Withdrawal{Reason: c.Reason, By: c.By, Sign: key})
 	if err != nil {
 		return failure.OfJob(c.ID, err)
 	}

@@ -19,18 +19,19 @@ import (
 
 // workerFlags are what veil worker and veil dev share.
 type workerFlags struct {
-	Slots        int           `group:"worker" default:"0" placeholder:"N" help:"Clips at once; 0: as cores and memory allow."`
-	Grace        time.Duration `group:"worker" default:"10m" placeholder:"TIME" help:"How long running clips may go on after the first signal before they are handed back."`
-	Stall        time.Duration `group:"worker" default:"15m" placeholder:"TIME" help:"End a stage that made no progress for so long."`
-	Reserve      int64         `group:"worker" default:"1024" placeholder:"MIB" help:"Scratch space that stays free."`
-	Listen       string        `group:"worker" placeholder:"HOST:PORT" help:"Answer /healthz, /readyz and /metrics here (default: nowhere)."`
-	MaxFailures  int           `group:"worker" default:"3" placeholder:"N" help:"Failures of its own after which a job ends in the dead letters."`
-	MaxDeaths    int           `group:"worker" default:"10" placeholder:"N" help:"Workers that may die over a job."`
-	Collect      time.Duration `group:"worker" default:"1h" placeholder:"TIME" help:"How often what nothing names is removed from the store; 0: never."`
-	CollectClips time.Duration `group:"worker" default:"720h" placeholder:"TIME" help:"A clip that was handed in as a file is removed so long after its job's answer, unless the job is held; 0: never."`
-	CollectAge   time.Duration `group:"worker" default:"24h" placeholder:"TIME" help:"What is younger is never removed."`
-	Retention    time.Duration `group:"worker" default:"1h" placeholder:"TIME" help:"How often jobs are destroyed whose time is over; 0: never."`
-	ObjectLock   bool          `group:"worker" help:"Lock evidence in the store against deletion until the job's destroy-after."`
+	Slots          int           `group:"worker" default:"0" placeholder:"N" help:"Clips at once; 0: as cores and memory allow."`
+	Grace          time.Duration `group:"worker" default:"10m" placeholder:"TIME" help:"How long running clips may go on after the first signal before they are handed back."`
+	Stall          time.Duration `group:"worker" default:"15m" placeholder:"TIME" help:"End a stage that made no progress for so long."`
+	Reserve        int64         `group:"worker" default:"1024" placeholder:"MIB" help:"Scratch space that stays free."`
+	Listen         string        `group:"worker" placeholder:"HOST:PORT" help:"Answer /healthz, /readyz and /metrics here (default: nowhere)."`
+	MaxFailures    int           `group:"worker" default:"3" placeholder:"N" help:"Failures of its own after which a job ends in the dead letters."`
+	MaxDeaths      int           `group:"worker" default:"10" placeholder:"N" help:"Workers that may die over a job."`
+	Collect        time.Duration `group:"worker" default:"1h" placeholder:"TIME" help:"How often what nothing names is removed from the store; 0: never."`
+	CollectClips   time.Duration `group:"worker" default:"720h" placeholder:"TIME" help:"A clip that was handed in as a file is removed so long after its job's answer, unless the job is held; 0: never."`
+	CollectAge     time.Duration `group:"worker" default:"24h" placeholder:"TIME" help:"What is younger is never removed."`
+	Retention      time.Duration `group:"worker" default:"1h" placeholder:"TIME" help:"How often jobs are destroyed whose time is over; 0: never."`
+	ObjectLock     bool          `group:"worker" help:"Lock evidence in the store against deletion until the job's destroy-after."`
+	RequireSigning bool          `group:"worker" help:"Refuse to start without a key."`
 	policy.AllowFlags
 }
 
@@ -118,6 +119,10 @@ func (f *workerFlags) prepare(ctx context.Context, a *app) (*worker, jobs.Option
 	if err != nil {
 		return nil, jobs.Options{}, err
 	}
+	key, err := a.signingKey(f.RequireSigning)
+	if err != nil {
+		return nil, jobs.Options{}, err
+	}
 	config, err := a.ready()
 	if err != nil {
 		return nil, jobs.Options{}, err
@@ -128,7 +133,7 @@ func (f *workerFlags) prepare(ctx context.Context, a *app) (*worker, jobs.Option
 	}
 	config = shareThreads(config, f.slots())
 	w := &worker{engine: a.engine, crashLog: a.CrashLog, config: config, policies: set, room: room.New(config.Scratch, f.Reserve<<20),
-		meters: metrics.New(), stall: f.Stall, sandbox: sandbox, lockEvidence: f.ObjectLock}
+		meters: metrics.New(), stall: f.Stall, sandbox: sandbox, lockEvidence: f.ObjectLock, key: key}
 	o := jobs.Options{Validator: f.Validator(set), MaxFailures: f.MaxFailures, MaxDeaths: f.MaxDeaths, Classify: causeFor}
 	return w, o, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"veil/worker/archive"
 	"veil/worker/jobs"
 	"veil/worker/store"
 )
@@ -168,7 +169,11 @@ func TestTwoBuilds(t *testing.T) {
 		}
 		to := filepath.Join(h.dir, id+".manifest.json")
 		h.download(store.ReleasePrefix(id, 1)+store.ManifestName, to)
-		if strings.Contains(read(t, to), `"second"`) {
+		m, err := archive.ReadManifest([]byte(read(t, to)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Software.Veil == "second" {
 			builds["second"]++
 		} else {
 			builds["first"]++

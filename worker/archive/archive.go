@@ -105,7 +105,10 @@ func DigestOf(b []byte) string {
 const (
 	PieceDerivative = "derivative"
 	PieceReport     = "report"
+	PiecePlan       = "plan"
 	PieceSheet      = "contact"
+	PieceLog        = "log"
+	PieceAnnex      = "annex"
 	PieceJob        = "job"
 )
 

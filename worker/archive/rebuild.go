@@ -184,23 +184,14 @@ func resultOf(ctx context.Context, s *connect.Service, r *remains, generation in
 		if err != nil {
 			return nil, fmt.Errorf("read manifest of %s: %w", r.id, err)
 		}
-		var m Manifest
-		if json.Unmarshal(b, &m) != nil || m.Schema != ManifestSchema || m.Job != r.id || m.Generation != a.generation || m.Epoch != a.epoch {
+		m, err := ReadManifest(b)
+		if err != nil || m.Job == nil || m.Job.ID != r.id || m.Job.Generation != a.generation || m.Job.Epoch != a.epoch {
 			continue
 		}
-		return &jobs.Result{Outcome: m.Outcome, Generation: m.Generation, Epoch: m.Epoch, Envelope: o.SHA256, Plan: m.Withheld["plan"],
-			Findings: m.Findings, Digests: m.digests()}, nil
+		return &jobs.Result{Outcome: jobs.Phase(m.Outcome), Generation: m.Job.Generation, Epoch: m.Job.Epoch, Envelope: o.SHA256,
+			Plan: m.Withheld.Plan.SHA256, Findings: m.Redaction.Findings, Digests: digestsOf(m), Key: keyOf(b)}, nil
 	}
 	return nil, nil
 }
 
 func byEpoch(a, b attemptFiles) int { return a.epoch - b.epoch }
-
-// digests are those of a result, as the record keeps them.
-func (m Manifest) digests() map[string]string {
-	d := map[string]string{PieceDerivative: m.Derivative.SHA256, PieceReport: m.Report}
-	for name, sum := range m.Withheld {
-		d[name] = sum
-	}
-	return d
-}

@@ -11,6 +11,7 @@ import (
 	"veil/worker/connect"
 	"veil/worker/failure"
 	"veil/worker/jobs"
+	"veil/worker/seal"
 	"veil/worker/store"
 )
 
@@ -27,6 +28,8 @@ type Withdrawal struct {
 	Reason     string    `json:"reason"`
 	By         string    `json:"by"`
 	Time       time.Time `json:"time"`
+	// Sign, when set, has the withdrawal stated under a signature as well.
+	Sign *seal.Key `json:"-"`
 }
 
 // TakeBack logs a withdrawal and empties the release prefixes of a job.
@@ -44,6 +47,9 @@ func TakeBack(ctx context.Context, s *connect.Service, state jobs.State, w Withd
 	}
 	_, err = s.Store.Create(ctx, WithdrawalKey(w.ID, w.Generation), bytes.TrimSpace(b.Bytes()), "application/json")
 	if err != nil && !errors.Is(err, store.ErrExists) { // begun before: the first word stands
+		return 0, err
+	}
+	if err := stateWithdrawal(ctx, s, state, w); err != nil {
 		return 0, err
 	}
 	for g := 1; g <= w.Generation; g++ {
@@ -64,4 +70,22 @@ func TakeBack(ctx context.Context, s *connect.Service, state jobs.State, w Withd
 // WithdrawalKey is where the record of a withdrawal lies.
 func WithdrawalKey(id string, generation int) string {
 	return fmt.Sprintf("%s%s/withdrawn-%d.json", store.Restricted, id, generation)
+}
+
+// stateWithdrawal puts the signed statement of a withdrawal, unless that was done before.
+func stateWithdrawal(ctx context.Context, s *connect.Service, state jobs.State, w Withdrawal) error {
+	if w.Sign == nil {
+		return nil
+	}
+	said, err := Statements(ctx, s, state)
+	if err != nil {
+		return err
+	}
+	for _, e := range said {
+		if e.Kind == seal.Withdrawal {
+			return nil
+		}
+	}
+	_, err = State(ctx, s, state, Said{Kind: seal.Withdrawal, Annex: seal.Annex{By: w.By, Reason: w.Reason}, Key: w.Sign})
+	return err
 }

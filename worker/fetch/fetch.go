@@ -31,7 +31,7 @@ type Piece struct {
 // Wanted says which pieces are asked for.
 type Wanted struct {
 	Held     bool // of a held job: derivative, plan, sheet, report and the worklist to print
-	Evidence bool // of a released one: plan, sheet and reports as well
+	Evidence bool // plan, sheet and reports of a released one as well; of both, event log and annex
 }
 
 // Pieces lists what there is to fetch of an answered job, the derivative last: what lies beside it is there when it appears.
@@ -61,7 +61,7 @@ func Pieces(state jobs.State, w Wanted) ([]Piece, error) {
 		{from + store.ReportName, r.Digests[archive.PieceReport], ending + ".report.json", secret},
 	}
 	if secret || w.Evidence {
-		list = append(list, Piece{restricted + store.PlanName, r.Digests["plan"], ending + ".plan.json", true},
+		list = append(list, Piece{restricted + store.PlanName, r.Digests[archive.PiecePlan], ending + ".plan.json", true},
 			Piece{restricted + store.SheetName, r.Digests[archive.PieceSheet], ending + ".contact.png", true})
 		for _, name := range account.DocumentNames() {
 			page := strings.HasPrefix(name, account.WorklistName) && strings.HasSuffix(name, ".html")
@@ -69,6 +69,10 @@ func Pieces(state jobs.State, w Wanted) ([]Piece, error) {
 				list = append(list, Piece{restricted + name, sum, ending + "." + name, true})
 			}
 		}
+	}
+	if w.Evidence {
+		list = append(list, Piece{restricted + store.LogName, r.Digests[archive.PieceLog], ending + ".log.jsonl", true},
+			Piece{restricted + store.AnnexName, r.Digests[archive.PieceAnnex], ending + ".annex.json", true})
 	}
 	list = append(list, Piece{from + derivative, r.Digests[archive.PieceDerivative], ending + ".mp4", secret})
 	for _, p := range list {
@@ -147,7 +151,8 @@ func checkManifest(ctx context.Context, s *connect.Service, id string, list []Pi
 	if err != nil {
 		return failure.OfJob(id, err)
 	}
-	if o.SHA256 != list[0].sha256 || !strings.Contains(string(b), `"`+list[len(list)-1].sha256+`"`) {
+	m, err := archive.ReadManifest(b)
+	if err != nil || o.SHA256 != list[0].sha256 || m.Derivative.SHA256 != list[len(list)-1].sha256 {
 		return failure.Coded(failure.WrongDigest, "the manifest of job "+id+" in the store is not the one that was put there")
 	}
 	return nil

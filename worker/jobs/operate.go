@@ -93,6 +93,9 @@ func (q *Queue) renew(s *State, o RetryOptions) error {
 			return &InvalidError{Document: "job", Faults: []string{fmt.Sprintf("is larger than %d bytes", MaxJobBytes)}}
 		}
 	}
+	if s.Result != nil {
+		s.Supersedes = s.Result.Envelope
+	}
 	s.Phase, s.Generation, s.Result = Queued, s.Generation+1, nil
 	s.Attempts, s.Failures, s.Deaths = 0, 0, 0
 	s.because(Cause{}, "")

@@ -58,6 +58,8 @@ type State struct {
 	Token  string `json:"token"`
 	// Plan lies where the analysis of an earlier attempt put it; a later attempt starts there.
 	Plan *Stored `json:"plan,omitempty"`
+	// Supersedes is the envelope of the last result of an earlier generation; empty where there was none.
+	Supersedes string `json:"supersedes,omitempty"`
 	// Result is set from committing on.
 	Result *Result `json:"result,omitempty"`
 	// Code and Detail say why the job waits, failed or was rejected. Detail may name the clip: it stays in the record.
@@ -86,6 +88,8 @@ type Result struct {
 	Generation int    `json:"generation"`
 	Epoch      int    `json:"epoch"` // with Generation, the prefix it lies under
 	Envelope   string `json:"envelope"`
+	// Key is the fingerprint of the key that signed the envelope; empty: it is not signed.
+	Key string `json:"key,omitempty"`
 	// Plan is the digest of the final plan that lies with it; of a held job it is the one that decisions are about.
 	Plan string `json:"plan,omitempty"`
 	// Digests are whatever else publishing needs, by name.

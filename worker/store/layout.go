@@ -26,6 +26,8 @@ func ReleasePrefix(id string, generation int) string {
 const (
 	JobName      = "job.json"      // the job as the attempt ran it; restricted
 	PlanName     = "plan.json"     // restricted
+	LogName      = "log.jsonl"     // restricted
+	AnnexName    = "annex.json"    // restricted
 	ReportName   = "report.json"   // both
 	SheetName    = "contact.png"   // restricted: it shows faces
 	ManifestName = "manifest.json" // both; under the release prefix it is put last and makes the release visible
