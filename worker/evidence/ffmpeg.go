@@ -24,6 +24,9 @@ var pixelFormat = regexp.MustCompile(`^[a-z0-9]{1,32}$`)
 // FFmpeg names frames with an ffmpeg of this machine (5.1 or later).
 type FFmpeg struct {
 	Path string // empty: none is there
+	// Start starts what command makes, confined as the caller wants; command makes a new one at each call. The file is the one
+	// that must be readable. Release is called once the process has ended. Nil: it is started as it is.
+	Start func(command func() *exec.Cmd, file string) (cmd *exec.Cmd, release func(), err error)
 }
 
 // FindFFmpeg takes a named program, or the ffmpeg on the PATH.
@@ -55,14 +58,20 @@ func (f FFmpeg) Frames(ctx context.Context, out, format string) (seal.Frames, er
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	cmd := f.command(ctx, frameArgs(abs, format))
-	stdout, err := cmd.StdoutPipe()
+	stdout, theirs, err := os.Pipe()
 	if err != nil {
 		return seal.Frames{}, err
 	}
-	if err := cmd.Start(); err != nil {
+	defer stdout.Close()
+	cmd, release, err := f.start(func() *exec.Cmd {
+		cmd := f.command(ctx, frameArgs(abs, format))
+		cmd.Stdout = theirs
+		return cmd
+	}, abs)
+	if err := errors.Join(err, theirs.Close()); err != nil {
 		return seal.Frames{}, fmt.Errorf("%w: %w", ErrNoDecoder, err)
 	}
+	defer release()
 	frames, err := readFrameHash(stdout)
 	if err != nil {
 		cancel()
@@ -78,6 +87,15 @@ func (f FFmpeg) Frames(ctx context.Context, out, format string) (seal.Frames, er
 // Compare is Pictures.Compare: ErrNotHere.
 func (f FFmpeg) Compare(context.Context, string, string, string) ([]Finding, error) {
 	return nil, ErrNotHere
+}
+
+// start starts the program as the caller wants it.
+func (f FFmpeg) start(command func() *exec.Cmd, file string) (*exec.Cmd, func(), error) {
+	if f.Start != nil {
+		return f.Start(command, file)
+	}
+	cmd := command()
+	return cmd, func() {}, cmd.Start()
 }
 
 // command has an empty environment.

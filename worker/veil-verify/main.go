@@ -114,6 +114,7 @@ func (g *grammar) verify(ctx context.Context) (*evidence.Result, error) {
 		if g.FFmpeg != "" && ffmpeg.Path == "" {
 			return nil, fmt.Errorf("ffmpeg cannot be run: %w", errUsage)
 		}
+		ffmpeg.Start = confined(ffmpeg.Path)
 		r.Pictures = ffmpeg
 	}
 	if g.Trust != "" {
