@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"unicode/utf16"
 
+	"veil/pipeline/media/mp4"
 	"veil/worker/evidence"
 	"veil/worker/seal"
 )
@@ -96,6 +98,7 @@ func TestNothingOfTheSourceIsTold(t *testing.T) {
 				}
 			}
 			p.bare(t, p.path("out/out.mp4"))
+			p.counted(t)
 			if c.ext == ".mp4" {
 				p.strange(t, in)
 			}
@@ -175,6 +178,21 @@ func (p *place) bare(t *testing.T, path string) {
 		if one, two := strength(samples, firstTone), strength(samples, secondTone); one < 0.9 || two > 0.01 {
 			t.Errorf("of the first sound there is %.3f, of the second %.3f", one, two)
 		}
+	}
+}
+
+// counted fails the test unless the report tells what the walk over the derivative counted.
+func (p *place) counted(t *testing.T) {
+	t.Helper()
+	var report struct {
+		Frames    int64      `json:"frames"`
+		Container mp4.Counts `json:"container"`
+	}
+	if err := json.Unmarshal(read(t, p.path("out/report.json")), &report); err != nil {
+		t.Fatal(err)
+	}
+	if c := report.Container; c.Frames != report.Frames || c.NALUnits < c.Frames+2 || c.SoundFrames == 0 || c.MediaBytes == 0 {
+		t.Errorf("the report of %d frames tells %+v", report.Frames, c)
 	}
 }
 
