@@ -17,7 +17,7 @@ const (
 	causeNever     = "never detected" // no network saw this face in any frame
 	causeDropped   = "track dropped"  // it was seen, and nothing that was seen of it led to a mask
 	causeMisplaced = "mask misplaced" // its mask is in the frame, but covers too little of it
-	causeGap       = "gap not filled" // it is covered in another frame where it was seen, and not here
+	causeGap       = "gap not filled" // it has a mask in another frame where it was seen, and none here
 	bareShare      = 0.25             // of a face's core without a mask, from which it counts as bare: as leakcheck has it
 	coreShare      = 0.1              // what is taken off each side of a face for its core: as leakcheck has it
 	sameFace       = 0.3              // intersection over union from which two boxes are of one face
@@ -162,7 +162,7 @@ func coveredShare(area [4]int, rects [][4]int) float64 {
 type life struct {
 	frames int
 	seen   map[int]bool // frames with a detection
-	kept   bool         // covered in a frame where it was seen
+	kept   bool         // its own mask is in a frame where it was seen
 	best   map[string]float64
 }
 
@@ -174,7 +174,7 @@ func explain(t truth, plan decide.Plan, seen rawAnalysis) []Miss {
 			continue
 		}
 		faces := f.all()
-		rects, whole := masksOf(plan.Frames[f.Index])
+		p := plan.Frames[f.Index]
 		for k, l := range lives[i] {
 			l.frames++
 			for _, d := range seen.Frames[f.Index].Detections {
@@ -184,8 +184,8 @@ func explain(t truth, plan decide.Plan, seen rawAnalysis) []Miss {
 				l.seen[f.Index] = true
 				l.best[d.Detector] = math.Max(l.best[d.Detector], math.Round(1000*d.Score)/1000)
 			}
-			core, ok := coreOf(faces[k], t.Width, t.Height)
-			if l.seen[f.Index] && (whole || ok && 1-coveredShare(core, rects) <= bareShare) {
+			// Its own mask counts: a neighbour's may cover it by chance.
+			if l.seen[f.Index] && (p.Whole || hasMask(p, f, k)) {
 				l.kept = true
 			}
 		}

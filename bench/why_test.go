@@ -2,6 +2,8 @@ package main
 
 import (
 	"math"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"veil/pipeline/decide"
@@ -17,6 +19,7 @@ func TestExplain(t *testing.T) {
 	onFace := decide.Region{Track: 1, Rect: [4]int{96, 96, 48, 48}, Box: [4]int{100, 100, 40, 40}}
 	beside := decide.Region{Track: 1, Rect: [4]int{128, 128, 48, 48}, Box: [4]int{132, 132, 40, 40}}
 	away := decide.Region{Track: 2, Rect: [4]int{300, 300, 48, 48}, Box: [4]int{310, 310, 40, 40}}
+	chance := decide.Region{Track: 2, Rect: [4]int{96, 96, 96, 48}, Box: [4]int{150, 100, 40, 40}}
 	kept := onFace
 	kept.Kept, kept.Track = true, 0
 	for name, c := range map[string]struct {
@@ -30,6 +33,7 @@ func TestExplain(t *testing.T) {
 		"gap":       {[4]bool{true, false, false, true}, [4][]decide.Region{{onFace}, {}, {away}, {onFace}}, [4]string{1: causeGap, 2: causeGap}},
 		"end":       {[4]bool{true}, [4][]decide.Region{{onFace}, {onFace}}, [4]string{2: causeGap, 3: causeGap}},
 		"misplaced": {[4]bool{true}, [4][]decide.Region{{onFace}, {beside}, {onFace}, {onFace}}, [4]string{1: causeMisplaced}},
+		"neighbour": {[4]bool{true, true}, [4][]decide.Region{{chance}, {}, {}, {}}, [4]string{1: causeDropped, 2: causeDropped, 3: causeDropped}},
 		"seen here": {[4]bool{true, true}, [4][]decide.Region{{onFace}, {}, {onFace}, {onFace}}, [4]string{1: causeDropped}},
 		"kept":      {[4]bool{}, [4][]decide.Region{{kept}, {onFace}, {onFace}, {onFace}}, [4]string{0: causeNever}},
 	} {
@@ -160,5 +164,34 @@ func TestCarry(t *testing.T) {
 	got := carry(box{10, 10, 20, 20}, track.Motion{Known: true, A: [6]float64{2, 0, 1, 0, 2, 3}})
 	if want := (box{21, 23, 40, 40}); math.Abs(got[0]-want[0])+math.Abs(got[1]-want[1])+math.Abs(got[2]-want[2])+math.Abs(got[3]-want[3]) > 1e-9 {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestTurn makes a turned copy and holds that its check sees another turn and a missing frame.
+func TestTurn(t *testing.T) {
+	dir := t.TempDir()
+	c := subject{"a", filepath.Join(dir, "a.mp4"), filepath.Join(dir, "a.gt.json")}
+	if err := ffmpeg(t.Context(), "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x48:rate=5", "-t", "1", "-pix_fmt", "yuv420p", c.clip); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(c.truth, []byte(`{"width": 64, "height": 48, "frames": [{"index": 0, "boxes": [[1, 2, 3, 4]]}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{out: dir}
+	for degrees, want := range map[int]box{90: {42, 1, 4, 3}, 180: {60, 42, 3, 4}} {
+		got, err := b.turn(t.Context(), c, degrees)
+		if err != nil {
+			t.Fatal(err)
+		}
+		faces, err := readTruth(got.truth)
+		if err != nil || faces.Frames[0].Boxes[0] != want {
+			t.Errorf("turned by %d: %v, %v", degrees, faces.Frames, err)
+		}
+		if err := samePictures(t.Context(), c.clip, "null", got.clip); err == nil {
+			t.Errorf("turned by %d: passes for what was not turned", degrees)
+		}
+		if err := samePictures(t.Context(), c.clip, turnFilters[degrees]+",trim=end_frame=4", got.clip); err == nil {
+			t.Errorf("turned by %d: one frame more was not seen", degrees)
+		}
 	}
 }
