@@ -42,10 +42,11 @@ type Results struct {
 type options struct {
 	overhead, thousand, pairs, big, idle, json bool
 
-	rounds int
-	jobs   int
-	size   int64
-	rest   time.Duration
+	rounds  int
+	seconds int
+	jobs    int
+	size    int64
+	rest    time.Duration
 }
 
 func main() {
@@ -64,6 +65,7 @@ func main() {
 	flag.BoolVar(&o.big, "big", false, "only: a very large file")
 	flag.BoolVar(&o.idle, "idle", false, "only: a worker with nothing to do")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds of -overhead and -pairs; the median counts")
+	flag.IntVar(&o.seconds, "seconds", 10, "length of the clip of -overhead")
 	flag.IntVar(&o.jobs, "jobs", 1000, "clips of -thousand")
 	flag.Int64Var(&o.size, "size", 4_000_000_000, "bytes of the file of -big")
 	flag.DurationVar(&o.rest, "rest", time.Minute, "length of -idle")
@@ -79,8 +81,8 @@ func main() {
 
 // run measures what the options ask for; with none it measures all.
 func run(ctx context.Context, o options, w io.Writer) (err error) {
-	if o.rounds < 1 || o.jobs < 1 || o.size < 1 || o.rest < time.Second {
-		return errors.New("-rounds, -jobs and -size are at least 1, -rest at least a second")
+	if o.rounds < 1 || o.seconds < 1 || o.jobs < 1 || o.size < 1 || o.rest < time.Second {
+		return errors.New("-rounds, -seconds, -jobs and -size are at least 1, -rest at least a second")
 	}
 	h, err := newHouse(ctx)
 	if err != nil {
@@ -98,7 +100,7 @@ func run(ctx context.Context, o options, w io.Writer) (err error) {
 		measure func() error
 	}{
 		{"idle", o.idle, func() (err error) { res.Idle, err = h.idle(ctx, o.rest); return err }},
-		{"overhead", o.overhead, func() (err error) { res.Overhead, err = h.overhead(ctx, o.rounds); return err }},
+		{"overhead", o.overhead, func() (err error) { res.Overhead, err = h.overhead(ctx, o.rounds, o.seconds); return err }},
 		{"pairs", o.pairs, func() (err error) { res.Pairs, err = h.pairs(ctx, o.rounds); return err }},
 		{"big", o.big, func() (err error) { res.Big, err = h.big(ctx, o.size); return err }},
 		{"thousand", o.thousand, func() (err error) { res.Thousand, err = h.thousand(ctx, o.jobs); return err }},

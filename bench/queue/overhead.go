@@ -34,14 +34,11 @@ func (r OverheadResult) Extra() float64 { return r.Job.Seconds - r.Redact.Second
 // Limit is what the daemon may add, in seconds.
 func (r OverheadResult) Limit() float64 { return overheadShare*r.Redact.Seconds + overheadExtra }
 
-const (
-	overheadSeconds = 10 // of the clip
-	overheadWidth   = 1280
-)
+const overheadWidth = 1280
 
 // overhead takes the two in turns, the one that is first changing.
-func (h *house) overhead(ctx context.Context, rounds int) (res *OverheadResult, err error) {
-	clip, err := h.clip(ctx, overheadSeconds, overheadWidth)
+func (h *house) overhead(ctx context.Context, rounds, seconds int) (res *OverheadResult, err error) {
+	clip, err := h.clip(ctx, seconds, overheadWidth)
 	if err != nil {
 		return nil, err
 	}
