@@ -245,6 +245,7 @@ func (f *feeder) step(ctx context.Context, dec *media.Decoder) (bool, error) {
 		return false, damaged(&decide.DamageError{Frame: len(f.infos), Why: info.Why})
 	}
 	f.infos = append(f.infos, info)
+	pic.Time = at
 	return true, f.sweep.Submit(ctx, pic)
 }
 

@@ -110,13 +110,15 @@ func (v *verifier) feed(ctx context.Context, view media.View, sweep *vision.Swee
 		if err != nil {
 			return errors.Join(err, dec.Close())
 		}
-		if _, err = dec.Next(pic.Bytes()); err != nil {
+		info, err := dec.Next(pic.Bytes())
+		if err != nil {
 			sweep.Return(pic)
 			if errors.Is(err, io.EOF) {
 				return dec.Close()
 			}
 			return errors.Join(fmt.Errorf("%w: decode derivative: %w", ErrVerify, err), dec.Close())
 		}
+		pic.Time = float64(info.PTS) * v.derivative.Video.TimeBase.Float()
 		if err := sweep.Submit(ctx, pic); err != nil {
 			return errors.Join(err, dec.Close())
 		}

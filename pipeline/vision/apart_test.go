@@ -74,3 +74,47 @@ func TestScalesTakeTurns(t *testing.T) {
 		}
 	}
 }
+
+// TestSchedule: at 25 frames a second the recipes' counts of frames hold; where frames are further apart, by low rate or by a
+// gap, every scale looks at each and the second network comes as often as it does otherwise.
+func TestSchedule(t *testing.T) {
+	r, err := recipeFor(PurposeAnalyze, EffortThorough)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		times  []float64
+		second []int // frames that the second network looks at
+		sparse []int
+	}{
+		{"25 a second", []float64{0, .04, .08, .12, .16, .2, .24, .28, .32, .36, .4}, []int{0, 5, 10}, nil},
+		{"50 a second", []float64{0, .02, .04, .06, .08, .1, .12}, []int{0, 5}, nil},
+		{"one a second", []float64{0, 1, 2, 3}, []int{0, 1, 2, 3}, []int{1, 2, 3}},
+		{"ten a second", []float64{0, .1, .2, .3, .4, .5}, []int{0, 2, 4, 5}, []int{1, 2, 3, 4, 5}},
+		{"a gap", []float64{0, .04, .9, .94, .98}, []int{0, 2}, []int{2}},
+		{"no times", []float64{0, 0, 0, 0, 0, 0}, []int{0, 5}, nil},
+	} {
+		s := &Sweep{}
+		for _, p := range r.passes {
+			s.passes = append(s.passes, &lookPass{pass: p})
+		}
+		var second, sparse []int
+		for i, at := range c.times {
+			s.next = i
+			due, far := s.schedule(at)
+			if !due[0] {
+				t.Errorf("%s: the fast network leaves out frame %d", c.name, i)
+			}
+			if due[1] {
+				second = append(second, i)
+			}
+			if far {
+				sparse = append(sparse, i)
+			}
+		}
+		if !slices.Equal(second, c.second) || !slices.Equal(sparse, c.sparse) {
+			t.Errorf("%s: second at %v, all scales at %v", c.name, second, sparse)
+		}
+	}
+}

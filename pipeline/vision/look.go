@@ -51,9 +51,9 @@ func (p *lookPass) close() error {
 	}
 }
 
-// sizesAt is how a frame is looked at: as its turn wants, or at every size where a scene begins.
-func (p *lookPass) sizesAt(frame int, fresh bool) []image.Point {
-	if fresh {
+// sizesAt is how a frame is looked at: as its turn wants, or at every size where a scene begins or frames are far apart.
+func (p *lookPass) sizesAt(frame int, all bool) []image.Point {
+	if all {
 		return p.all
 	}
 	return p.turns[frame/p.every%len(p.turns)]
@@ -144,12 +144,12 @@ func (l *looker) look(ctx context.Context, j job) Result {
 	}
 	l.light.normalise(&j.picture.mat)
 	fresh := j.index == 0 || r.Motion.Cut
-	for _, p := range l.passes {
-		if j.index%p.every != 0 && !fresh {
+	for i, p := range l.passes {
+		if !j.due[i] && !fresh {
 			continue
 		}
-		turned := p.turning.every > 0 && (j.index%p.turning.every == 0 || fresh)
-		faces, err := p.find(ctx, j.picture.mat, p.sizesAt(j.index, fresh), turned)
+		turned := p.turning.every > 0 && (j.index%p.turning.every == 0 || fresh || j.sparse)
+		faces, err := p.find(ctx, j.picture.mat, p.sizesAt(j.index, fresh || j.sparse), turned)
 		if err != nil {
 			r.Err = fmt.Errorf("look at frame %d: %w", j.index, err)
 			return r

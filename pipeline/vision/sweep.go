@@ -34,6 +34,9 @@ type Result struct {
 
 // Picture is one frame of the pool.
 type Picture struct {
+	// Time is the frame's presentation time in seconds, set by whoever submits it: frames far apart are looked at more closely.
+	Time float64
+
 	mat   gocv.Mat
 	bytes []byte
 }
@@ -60,6 +63,8 @@ type Sweep struct {
 	passes []*lookPass
 	next   int
 	prev   chan smallPicture // what the last submitted picture will leave for the next one
+	last   float64           // time of the last submitted picture
+	looked []float64         // by pass: time of the last picture that it was due for
 	done   sync.Once
 	closed sync.Once
 	err    error // of Close
@@ -70,6 +75,8 @@ type job struct {
 	index   int
 	picture *Picture
 	result  chan Result
+	due     []bool            // by pass: looks at this picture
+	sparse  bool              // the frame before lies far back
 	before  chan smallPicture // the frame before's; nil for the first frame
 	after   chan smallPicture // where this frame's goes, one slot
 }
@@ -148,6 +155,7 @@ func (s *Sweep) Return(p *Picture) { s.pool <- p }
 // Submit hands a picture over; the order of calls is the order of presentation.
 func (s *Sweep) Submit(ctx context.Context, p *Picture) error {
 	j := job{index: s.next, picture: p, result: make(chan Result, 1), before: s.prev, after: make(chan smallPicture, 1)}
+	j.due, j.sparse = s.schedule(p.Time)
 	select {
 	case s.queue <- j.result:
 	case <-ctx.Done():
@@ -166,6 +174,31 @@ func (s *Sweep) Submit(ctx context.Context, p *Picture) error {
 	case <-s.stopped:
 		return s.why()
 	}
+}
+
+// sparseSeconds is the time between two frames from which each is looked at with every scale, and frameSeconds what the recipes'
+// counts of frames are meant for: in clips of few frames a second, or with a gap, a network looks as often as in others.
+const (
+	sparseSeconds = 0.06
+	frameSeconds  = 0.04
+)
+
+// schedule says which passes look at the next picture.
+func (s *Sweep) schedule(at float64) (due []bool, sparse bool) {
+	const slack = 1e-6
+	if s.looked == nil {
+		s.looked = make([]float64, len(s.passes))
+	}
+	for i, p := range s.passes {
+		look := s.next%p.every == 0 || at-s.looked[i] >= float64(p.every)*frameSeconds-slack
+		if look {
+			s.looked[i] = at
+		}
+		due = append(due, look)
+	}
+	sparse = at-s.last >= sparseSeconds-slack
+	s.last = at
+	return due, sparse
 }
 
 // Done says that no more pictures come. It may be called more than once.
