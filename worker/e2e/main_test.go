@@ -212,6 +212,26 @@ func (p *place) emptyScratch(t *testing.T) {
 	}
 }
 
+// setBeside names what lies beside a derivative: its evidence.
+func setBeside(derivative string) []string {
+	stem := strings.TrimSuffix(derivative, filepath.Ext(derivative))
+	var names []string
+	for _, ending := range []string{".annex.json", ".log.jsonl", ".manifest.json", ".plan.json", ".report.json"} {
+		names = append(names, stem+ending)
+	}
+	return names
+}
+
+// removeSet removes a derivative, if it is there, and its evidence.
+func removeSet(t *testing.T, derivative string) {
+	t.Helper()
+	for _, name := range append(setBeside(derivative), derivative) {
+		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+}
+
 // filesBelow lists everything below a folder but folders, hidden files included; a folder that is missing holds nothing.
 func filesBelow(t *testing.T, dir string) []string {
 	t.Helper()
