@@ -117,7 +117,7 @@ func (a *Attempt) reload(ctx context.Context) (State, uint64, error) {
 func (a *Attempt) owns(s State) error {
 	mine := a.State()
 	switch {
-	case s.Generation != mine.Generation || s.Epoch != mine.Epoch:
+	case s.Generation != mine.Generation || s.Epoch != mine.Epoch || !s.Submitted.Equal(mine.Submitted): // or forgotten, and handed in anew
 		return ErrEpochLost
 	case s.Phase == Cancelled:
 		return ErrCancelled

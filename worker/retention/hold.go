@@ -25,6 +25,9 @@ const maxRecord = 4 * jobs.MaxJobBytes
 // ErrNoHold says that a job is under no legal hold.
 var ErrNoHold = errors.New("the job is under no legal hold")
 
+// ErrBegun says that the hold is set, but that the destruction of the job had begun: what of it is left is kept.
+var ErrBegun = errors.New("the hold is set, but the job was being destroyed already: look at what is left")
+
 // ErrNoPerson says that it was not said who decides, or why.
 var ErrNoPerson = errors.New("say who decides and why")
 
@@ -108,6 +111,11 @@ func (s *Sweeper) SetHold(ctx context.Context, id, by, reason string) (Hold, err
 	}
 	if _, err := s.Store.Create(ctx, holdKey(id), b.Bytes(), "application/json"); err != nil && !errors.Is(err, store.ErrExists) {
 		return Hold{}, fmt.Errorf("set hold: %w", err)
+	}
+	if _, err := s.Store.Stat(ctx, markerKey(id)); err == nil {
+		return h, fmt.Errorf("set hold: %w", ErrBegun)
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return h, fmt.Errorf("set hold: %w", err)
 	}
 	return h, nil
 }

@@ -44,6 +44,9 @@ func (s *Sweeper) marked(ctx context.Context, known map[string]bool, found map[s
 			continue
 		}
 		m, err := s.marker(ctx, id)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // another has finished it
+		}
 		if err != nil {
 			return err
 		}
@@ -118,8 +121,17 @@ func (s *Sweeper) take(ctx context.Context, d *Due) error {
 
 // destroy is the first sweep.
 func (s *Sweeper) destroy(ctx context.Context, d *Due) error {
+	anew, err := s.anew(ctx, d.ID)
+	if err != nil || anew { // since it was listed it was destroyed by another and handed in anew, or its marker is an old one
+		return err
+	}
 	m := marker{ID: d.ID, DestroyAfter: d.DestroyAfter.UTC(), Begun: s.Now().UTC()}
 	if err := s.putMarker(ctx, m); err != nil {
+		return err
+	}
+	// Whoever sets a hold puts it first and looks for a marker then: one of the two sees the other.
+	if h, err := HoldOf(ctx, s.Store, d.ID); err != nil || h != nil {
+		d.Step, d.Hold = StepHeld, h
 		return err
 	}
 	if err := s.sweep(ctx, d); err != nil {
