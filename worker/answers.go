@@ -35,6 +35,7 @@ type submitted struct {
 type changing struct {
 	what string
 	ids  []string
+	anew bool // begins the jobs anew
 }
 
 // changeEach changes the records of several jobs, and keeps what they are then in the store. The access log comes first.
@@ -46,7 +47,7 @@ func changeEach(ctx context.Context, f *connect.Flags, a *app, c changing, chang
 		if err := s.Note(ctx, access.Entry{Action: access.Alteration, Job: id, What: c.what}); err != nil {
 			return jobs.State{}, err
 		}
-		return archive.Kept(ctx, s, id)(change(s.Queue, id))
+		return archive.Kept(ctx, s, id, c.anew)(change(s.Queue, id))
 	})
 }
 

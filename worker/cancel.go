@@ -15,5 +15,5 @@ type cancelCmd struct {
 
 // Run cancels the jobs.
 func (c *cancelCmd) Run(ctx context.Context, a *app) error {
-	return changeEach(ctx, &c.Flags, a, changing{"job cancelled", c.ID}, func(q *jobs.Queue, id string) (jobs.State, error) { return q.Cancel(ctx, id) })
+	return changeEach(ctx, &c.Flags, a, changing{"job cancelled", c.ID, false}, func(q *jobs.Queue, id string) (jobs.State, error) { return q.Cancel(ctx, id) })
 }

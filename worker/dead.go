@@ -105,7 +105,7 @@ type deadRequeueCmd struct {
 
 // Run tries the jobs again.
 func (c *deadRequeueCmd) Run(ctx context.Context, a *app) error {
-	return changeEach(ctx, &c.Flags, a, changing{"job tried again", c.ID}, func(q *jobs.Queue, id string) (jobs.State, error) { return q.Requeue(ctx, id) })
+	return changeEach(ctx, &c.Flags, a, changing{"job tried again", c.ID, true}, func(q *jobs.Queue, id string) (jobs.State, error) { return q.Requeue(ctx, id) })
 }
 
 type deadDropCmd struct {

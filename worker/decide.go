@@ -48,7 +48,7 @@ func (c *decideCmd) Run(ctx context.Context, a *app) (err error) {
 	if err := s.Note(ctx, access.Entry{Action: access.Alteration, Job: c.ID, Person: d.By, Reason: c.Reason, What: "decided about the plan"}); err != nil {
 		return err
 	}
-	state, err = archive.Kept(ctx, s, c.ID)(s.Queue.Retry(ctx, c.ID, jobs.RetryOptions{Decisions: encoded}))
+	state, err = archive.Kept(ctx, s, c.ID, true)(s.Queue.Retry(ctx, c.ID, jobs.RetryOptions{Decisions: encoded}))
 	if err != nil {
 		return failure.OfJob(c.ID, err)
 	}

@@ -77,22 +77,22 @@ func (w *worker) lasting(ctx context.Context, key, sha256 string, err error) err
 	return err
 }
 
-// undoLate takes back what a worker put that had slept while another published the same and a person withdrew it. It does so
+// undoLate takes back what a worker put that had slept while another published the same and a person withdrew it, began the job
+// anew after that, or had it destroyed. It does so
 // even after the attempt's context has ended, which is how the worker hears of it.
 func (w *worker) undoLate(ctx context.Context, a *jobs.Attempt) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepLimit)
 	defer cancel()
 	s, err := w.service.Queue.State(ctx, a.Job().ID)
-	if errors.Is(err, jobs.ErrNotFound) {
-		return jobs.ErrEpochLost
-	}
-	if err != nil {
+	gone := errors.Is(err, jobs.ErrNotFound)
+	if err != nil && !gone {
 		return err
 	}
-	if s.Phase != jobs.Withdrawn {
+	generation := a.Result().Generation
+	if !gone && s.Phase != jobs.Withdrawn && s.Generation == generation {
 		return nil
 	}
-	if err := archive.Retract(ctx, w.service, store.ReleasePrefix(s.ID, a.Result().Generation)); err != nil {
+	if err := archive.Retract(ctx, w.service, store.ReleasePrefix(a.Job().ID, generation)); err != nil {
 		return err
 	}
 	return jobs.ErrEpochLost

@@ -63,7 +63,7 @@ func (t *task) put(ctx context.Context) (r jobs.Result, err error) {
 		if t.key != nil {
 			r.Key = t.key.ID()
 		}
-		if err := t.service.Note(ctx, access.Entry{Action: access.Alteration, Job: t.job.ID, Reason: t.job.Purpose, Count: t.outcome.Report.Tracks,
+		if err := t.service.Log(ctx, access.Entry{Action: access.Alteration, Job: t.job.ID, Reason: t.job.Purpose, Count: t.outcome.Report.Tracks,
 			What: "derivative made: " + t.outcome.State}); err != nil {
 			return err
 		}

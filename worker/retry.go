@@ -16,7 +16,7 @@ type retryCmd struct {
 
 // Run begins the next generation of the jobs.
 func (c *retryCmd) Run(ctx context.Context, a *app) error {
-	return changeEach(ctx, &c.Flags, a, changing{"job begun anew", c.ID}, func(q *jobs.Queue, id string) (jobs.State, error) {
+	return changeEach(ctx, &c.Flags, a, changing{"job begun anew", c.ID, true}, func(q *jobs.Queue, id string) (jobs.State, error) {
 		return q.Retry(ctx, id, jobs.RetryOptions{Fresh: c.Fresh})
 	})
 }

@@ -116,12 +116,13 @@ const (
 const DraftName = "draft"
 
 // Kept copies a record that was changed for good into the store, before anybody is told that it was. A change that cannot be made
-// because it was made before, by a command that could not keep it, is kept now.
-func Kept(ctx context.Context, s *connect.Service, id string) func(jobs.State, error) (jobs.State, error) {
+// because it was made before, by a command that could not keep it, is kept now: of one that begins the job anew (anew), which its
+// generation tells, and of one that cancels it.
+func Kept(ctx context.Context, s *connect.Service, id string, anew bool) func(jobs.State, error) (jobs.State, error) {
 	return func(state jobs.State, err error) (jobs.State, error) {
 		if errors.Is(err, jobs.ErrPhase) {
 			now, behind := isBehind(ctx, s, id)
-			if !behind {
+			if !behind || !anew && now.Phase != jobs.Cancelled {
 				return state, err
 			}
 			state, err = now, nil

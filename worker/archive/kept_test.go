@@ -55,7 +55,7 @@ func TestChangeOutlivesTheQueue(t *testing.T) {
 				t.Fatal(err)
 			}
 			deaf.deaf = true
-			_, err := Kept(t.Context(), s, "job")(c.change(s.Queue))
+			_, err := Kept(t.Context(), s, "job", c.generation > 1)(c.change(s.Queue))
 			if c.from == c.want {
 				if !errors.Is(err, jobs.ErrPhase) {
 					t.Errorf("%v", err)
@@ -64,7 +64,7 @@ func TestChangeOutlivesTheQueue(t *testing.T) {
 				t.Errorf("said to be done: %v", err)
 			}
 			deaf.deaf = false
-			state, err := Kept(t.Context(), s, "job")(c.change(s.Queue))
+			state, err := Kept(t.Context(), s, "job", c.generation > 1)(c.change(s.Queue))
 			if c.from != c.want && (err != nil || state.Phase != c.want) {
 				t.Errorf("%s, %v", state.Phase, err)
 			}
@@ -100,5 +100,36 @@ func TestTidyKeepsWhatWasBegunAnew(t *testing.T) {
 	}
 	if _, behind := isBehind(t.Context(), s, "job"); behind {
 		t.Error("the copy is behind")
+	}
+}
+
+// TestRefusedCancelIsNotForgiven: that the store is behind with an earlier retry does not make a cancel that came too late a
+// success.
+func TestRefusedCancelIsNotForgiven(t *testing.T) {
+	s := newService(t, time.Now)
+	deaf := &deafStore{Store: s.Store}
+	s.Store = deaf
+	restore(t, s, "job", jobs.Failed)
+	if err := KeepState(t.Context(), s, "job"); err != nil {
+		t.Fatal(err)
+	}
+	deaf.deaf = true
+	if _, err := Kept(t.Context(), s, "job", true)(s.Queue.Retry(t.Context(), "job", jobs.RetryOptions{})); !errors.Is(err, ErrNotKept) {
+		t.Fatal(err)
+	}
+	a, err := s.Queue.Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Begin(t.Context())
+	if err := a.Commit(t.Context(), jobs.Result{Outcome: jobs.Released, Envelope: DigestOf(nil)}); err != nil {
+		t.Fatal(err)
+	}
+	deaf.deaf = false
+	if state, err := Kept(t.Context(), s, "job", false)(s.Queue.Cancel(t.Context(), "job")); !errors.Is(err, jobs.ErrPhase) {
+		t.Errorf("said to be done: %s, %v", state.Phase, err)
+	}
+	if _, err := a.Settle(t.Context(), nil); err != nil {
+		t.Error(err)
 	}
 }

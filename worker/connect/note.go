@@ -57,11 +57,16 @@ func Account() string {
 	return name + "@" + host
 }
 
-// Note writes an entry of the access log. Who, and why where the entry does not say, come from the flags.
+// Note writes an entry of the access log for a command. Who, and why where the entry does not say, come from the flags.
 func (s *Service) Note(ctx context.Context, e access.Entry) error {
+	return failure.OfStore(s.Log(ctx, e))
+}
+
+// Log is Note with the store's own errors, by which the fate of a job is decided.
+func (s *Service) Log(ctx context.Context, e access.Entry) error {
 	e.Person, e.Reason = access.Short(cmp.Or(e.Person, s.Person)), access.Short(cmp.Or(e.Reason, s.occasion))
 	e.Case, e.Recipient = access.Short(e.Case), access.Short(e.Recipient)
-	return failure.OfStore(s.Access.Write(ctx, e))
+	return s.Access.Write(ctx, e)
 }
 
 // openStoreAt opens a bucket or a folder with the flags of the store.

@@ -180,7 +180,7 @@ func (w *watcher) handIn(ctx context.Context, c intake.Clip, t *ticket) error {
 	if err != nil || !again(state) || state.Generation != t.RetryOf {
 		return err
 	}
-	_, err = archive.Kept(ctx, w.Service, t.ID)(w.Service.Queue.Retry(ctx, t.ID, jobs.RetryOptions{Fresh: true}))
+	_, err = archive.Kept(ctx, w.Service, t.ID, true)(w.Service.Queue.Retry(ctx, t.ID, jobs.RetryOptions{Fresh: true}))
 	if errors.Is(err, jobs.ErrPhase) {
 		return nil // somebody else was faster
 	}
@@ -193,7 +193,7 @@ func again(state jobs.State) bool { return state.Phase == jobs.Failed || state.P
 // giveUp forgets a clip whose file became another one before it had its answer.
 func (w *watcher) giveUp(ctx context.Context, t *ticket) error {
 	if t.ID != "" && !w.shared(t) {
-		_, err := archive.Kept(ctx, w.Service, t.ID)(w.Service.Queue.Cancel(ctx, t.ID))
+		_, err := archive.Kept(ctx, w.Service, t.ID, false)(w.Service.Queue.Cancel(ctx, t.ID))
 		if err != nil && !errors.Is(err, jobs.ErrPhase) && !errors.Is(err, jobs.ErrNotFound) {
 			return failure.OfJob(t.ID, err)
 		}
