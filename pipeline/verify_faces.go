@@ -105,7 +105,7 @@ func (v *verifier) feed(ctx context.Context, view media.View, sweep *vision.Swee
 	if err != nil {
 		return fmt.Errorf("%w: decode derivative: %w", ErrVerify, err)
 	}
-	for {
+	for i := 0; ; i++ {
 		pic, err := sweep.Get(ctx)
 		if err != nil {
 			return errors.Join(err, dec.Close())
@@ -119,6 +119,7 @@ func (v *verifier) feed(ctx context.Context, view media.View, sweep *vision.Swee
 			return errors.Join(fmt.Errorf("%w: decode derivative: %w", ErrVerify, err), dec.Close())
 		}
 		pic.Time = float64(info.PTS) * v.derivative.Video.TimeBase.Float()
+		pic.Fresh = i < len(v.plan.Frames) && v.plan.Frames[i].Cut
 		if err := sweep.Submit(ctx, pic); err != nil {
 			return errors.Join(err, dec.Close())
 		}

@@ -65,7 +65,8 @@ func (f *follower) advance(i int) {
 		if t.ev.sure() {
 			limit = maxSureGapSeconds
 		}
-		if f.frames[i].Time-f.frames[t.last()].Time > limit {
+		// The very next frame is never a gap, however late it comes.
+		if i-t.last() > 1 && f.frames[i].Time-f.frames[t.last()].Time > limit {
 			f.done = append(f.done, t)
 			continue
 		}
@@ -172,7 +173,7 @@ func (f *follower) cost(t *trail, i int, face Box) (float64, bool) {
 	if ratio > maxSideRatio {
 		return 0, false
 	}
-	gap := f.frames[i].Time - f.frames[t.last()].Time
+	gap := math.Min(f.frames[i].Time-f.frames[t.last()].Time, maxSureGapSeconds)
 	x, y := center(face)
 	px, py := center(t.box)
 	x, y = x-px, y-py

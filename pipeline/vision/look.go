@@ -143,7 +143,7 @@ func (l *looker) look(ctx context.Context, j job) Result {
 		}
 	}
 	l.light.normalise(&j.picture.mat)
-	fresh := j.index == 0 || r.Motion.Cut
+	fresh := j.index == 0 || r.Motion.Cut || j.picture.Fresh
 	for i, p := range l.passes {
 		if !j.due[i] && !fresh {
 			continue

@@ -36,6 +36,8 @@ type Result struct {
 type Picture struct {
 	// Time is the frame's presentation time in seconds, set by whoever submits it: frames far apart are looked at more closely.
 	Time float64
+	// Fresh says that a scene begins here, where whoever submits knows it; a sweep that measures motion finds out by itself.
+	Fresh bool
 
 	mat   gocv.Mat
 	bytes []byte
