@@ -114,9 +114,24 @@ func escape(path string) string {
 // errSize says that a file is larger than anything of its kind.
 var errSize = errors.New("is too large for what it should be")
 
+// errKind says that a piece is a folder, a pipe or a device, which may never end.
+var errKind = errors.New("is no plain file")
+
+// openPiece opens a plain file: what a set brings along may be anything.
+func openPiece(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s %w", path, errKind)
+	}
+	return os.Open(path)
+}
+
 // readFile reads a file of at most limit bytes.
 func readFile(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := openPiece(path)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +145,7 @@ func readFile(path string, limit int64) ([]byte, error) {
 
 // digestFile gives a file's SHA-256 and its size in bytes.
 func digestFile(path string) (string, int64, error) {
-	f, err := os.Open(path)
+	f, err := openPiece(path)
 	if err != nil {
 		return "", 0, err
 	}

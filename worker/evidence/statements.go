@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 
 	"veil/worker/seal"
@@ -80,7 +81,8 @@ func (v *verifier) checkStatement(i int, b []byte, predecessor string) bool {
 	if derivative != v.manifest.Derivative.SHA256 || said.Follows(v.result.Manifest, predecessor, i) != nil {
 		return fail("statement_chain")
 	}
-	if annex, err := readFile(v.stem+StatementAnnexEnding(i), maxAnnex); err == nil && seal.Digest(annex) != said.Annex {
+	annex, err := readFile(v.stem+StatementAnnexEnding(i), maxAnnex)
+	if !errors.Is(err, fs.ErrNotExist) && (err != nil || seal.Digest(annex) != said.Annex) {
 		return fail("statement_annex")
 	}
 	v.result.note("statement_"+said.Kind, map[string]string{"number": number(i), "time": moment(said.Time)})

@@ -202,6 +202,12 @@ func (v *verifier) checkSignature() {
 		args["compromised"], args["from"], args["until"] = bound(key.Compromised), bound(key.From), bound(key.Until)
 	}
 	v.result.Verdict = string(verdict)
+	if c := v.result.Find(CheckTime); verdict == seal.Unproven && !stamp.IsZero() && c != nil {
+		// The stamp proves that the signature was there then, not that the key was still good when it was made.
+		c.Result, c.Code = NotDone, "stamp_late"
+		c.Args["claimed"] = args["claimed"]
+		c.Text = words(v.result.Language, c.Code, c.Args)
+	}
 	result := Failed
 	if verdict.Stands() {
 		result = Passed

@@ -59,6 +59,7 @@ var phrases = map[string]phrase{
 	"unsigned":            {"the set is not signed: nobody vouches for it", "Der Satz ist nicht signiert: Niemand steht dafür ein"},
 	"no_trust":            {"not checked: no trust file was handed over (the key is said to be {key})", "Nicht geprüft: Es wurde keine Vertrauensdatei übergeben (der Schlüssel soll {key} sein)"},
 	"time_proven":         {"a trusted authority shows that the manifest was there at {proven}", "Eine Stelle, der vertraut wird, zeigt, dass das Manifest am {proven} vorlag"},
+	"stamp_late":          {"time unproven: the time stamp of {proven} is later than the key was good, {claimed} is a claim", "Zeit nicht bewiesen: Der Zeitstempel vom {proven} ist später, als der Schlüssel galt, {claimed} ist eine Angabe"},
 	"time_unproven":       {"time unproven: there is no time stamp, {claimed} is a claim", "Zeit nicht bewiesen: Es gibt keinen Zeitstempel, {claimed} ist eine Angabe"},
 	"stamp_no_authority":  {"time unproven: there is a time stamp, but no authority is trusted", "Zeit nicht bewiesen: Es gibt einen Zeitstempel, aber keiner Zeitstempelstelle wird vertraut"},
 	"stamp_untrusted":     {"the time stamp is of an authority that is not trusted", "Der Zeitstempel ist von einer Stelle, der nicht vertraut wird"},
