@@ -45,6 +45,12 @@ func TestAgree(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %+v", got)
 	}
+	// What a tile's border cut off leads nobody, however strong: the whole face's box counts.
+	whole, part := track.Box{X: 0, Y: 0, W: 40, H: 50}, track.Box{X: 0, Y: 0, W: 20, H: 50}
+	got = agree([]found{{box: part, score: .9, long: 1536, cut: true}, {box: whole, score: .6, long: 640}}, 0.35)
+	if len(got) != 2 || got[0].box != whole || got[1].box != whole || got[1].score != .9 {
+		t.Errorf("cut by a tile: %+v", got)
+	}
 }
 
 // TestScalesTakeTurns: the scales of a pass come by turns, all of them where a scene begins, and each within a few frames.

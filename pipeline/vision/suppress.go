@@ -13,15 +13,7 @@ const maxCutInside = 0.6
 // suppress keeps, strongest first, every face that overlaps no stronger kept one by more than maxIoU. Boxes at a tile's inner
 // border come last, whatever their score: where the same face was seen whole, that one counts. It reuses the slice.
 func suppress(faces []found, maxIoU float64) []found {
-	slices.SortStableFunc(faces, func(a, b found) int {
-		if a.cut != b.cut {
-			if a.cut {
-				return 1
-			}
-			return -1
-		}
-		return cmp.Compare(b.score, a.score)
-	})
+	slices.SortStableFunc(faces, strongestFirst)
 	kept := faces[:0]
 next:
 	for _, f := range faces {
@@ -39,10 +31,21 @@ next:
 	return kept
 }
 
+// strongestFirst orders faces by score, those cut by a tile's border last: their boxes hold a part of the face.
+func strongestFirst(a, b found) int {
+	if a.cut != b.cut {
+		if a.cut {
+			return 1
+		}
+		return -1
+	}
+	return cmp.Compare(b.score, a.score)
+}
+
 // agree does not drop what suppress would drop for a stronger face seen at another scale: it gives it that face's box, so that
 // the scales that see a face agree on its place, and only its score is its own. It reuses the slice.
 func agree(faces []found, maxIoU float64) []found {
-	slices.SortStableFunc(faces, func(a, b found) int { return cmp.Compare(b.score, a.score) })
+	slices.SortStableFunc(faces, strongestFirst)
 	var lead []int // faces that no stronger one overlaps
 	type seat struct{ lead, long int }
 	taken := map[seat]bool{}
