@@ -56,6 +56,7 @@ func (f *filler) finish(t *trail, width, height float64) Track {
 			last = d.seen[len(d.seen)-1]
 		}
 	}
+	f.steady(samples)
 	seen := 0
 	for _, s := range samples {
 		if s.Source == Detected {

@@ -69,11 +69,14 @@ func checkShape(t testing.TB, tracks []Track, frames []Frame) {
 	}
 }
 
-// covered tells whether a box lies in one track's sample of the frame.
+// held is by how much a sample is grown to hold its detection, as a share of its sides; every policy grows it by more.
+const held = steadySpare / (1 - 2*steadySpare)
+
+// covered tells whether a box lies in one track's sample of the frame, grown by what it lacks at most.
 func covered(tracks []Track, frame int, b Box) bool {
 	for _, tr := range tracks {
 		k := frame - tr.Samples[0].Frame
-		if k >= 0 && k < len(tr.Samples) && contains(tr.Samples[k].Box, b) {
+		if k >= 0 && k < len(tr.Samples) && contains(grow(tr.Samples[k].Box, held), b) {
 			return true
 		}
 	}

@@ -32,7 +32,7 @@ func (f *filler) samples(t *trail) []Sample {
 		out[i] = Sample{Frame: from + i, Source: Extended}
 	}
 	for k, s := range t.seen {
-		out[s.frame-from] = Sample{Frame: s.frame, Box: f.smooth(t, k), Score: s.score(), Source: Detected}
+		out[s.frame-from] = Sample{Frame: s.frame, Box: s.area, Score: s.score(), Source: Detected}
 		if k > 0 {
 			f.fill(out, from, t.seen[k-1], s)
 		}
@@ -52,30 +52,6 @@ func (f *filler) reach(i, dir int) int {
 		}
 	}
 	return j
-}
-
-// smooth gives the area of sighting k, widened to the mean of its neighbours, so that a box that is too small for a
-// frame does not make the mask flicker. It always contains the sighting's own area.
-func (f *filler) smooth(t *trail, k int) Box {
-	own := t.seen[k]
-	out := own.area
-	var sum Box
-	n := 0.0
-	for _, o := range []int{-1, +1} {
-		if k+o < 0 || k+o >= len(t.seen) || (t.seen[k+o].frame-own.frame)*o > 2 {
-			continue
-		}
-		b := t.seen[k+o].area
-		for j := t.seen[k+o].frame; j != own.frame; j -= o {
-			b = step(b, f.motion, j, j-o)
-		}
-		sum.X, sum.Y, sum.W, sum.H = sum.X+b.X, sum.Y+b.Y, sum.W+b.W, sum.H+b.H
-		n++
-	}
-	if n == 2 {
-		out = union(out, Box{X: sum.X / n, Y: sum.Y / n, W: sum.W / n, H: sum.H / n})
-	}
-	return out
 }
 
 // fill covers the gap between two sightings: in each frame the hull of where the first one went, where the second one

@@ -33,10 +33,15 @@ func motions(frames []Frame) []affine {
 	return out
 }
 
+// move moves a point by a motion.
+func move(m [6]float64, x, y float64) (float64, float64) {
+	return m[0]*x + m[1]*y + m[2], m[3]*x + m[4]*y + m[5]
+}
+
 // carry moves a box by a motion: its middle goes where the motion takes it, its sides keep their ratio.
 func carry(b Box, m [6]float64, scale float64) Box {
 	x, y := center(b)
-	x, y = m[0]*x+m[1]*y+m[2], m[3]*x+m[4]*y+m[5]
+	x, y = move(m, x, y)
 	w, h := b.W*scale, b.H*scale
 	return Box{X: x - w/2, Y: y - h/2, W: w, H: h}
 }

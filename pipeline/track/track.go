@@ -58,8 +58,10 @@ const (
 
 // Sample is a track's place in one frame.
 type Sample struct {
-	Frame  int // index in presentation order, from 0
-	Box    Box // the area that the face may occupy (for Filled and Extended: the swept hull), before padding
+	Frame int // index in presentation order, from 0
+	// Box is the area that the face may occupy (for Filled and Extended: the swept hull), evened out over time and before
+	// padding: up to a tenth of its sides may be missing on each side.
+	Box    Box
 	Score  float64
 	Source Source
 }
