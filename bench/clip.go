@@ -44,6 +44,27 @@ func (b *bench) clip(ctx context.Context, seconds int) (path, what string, err e
 	return path, what, err
 }
 
+// fivePeople are clips of one person each, in this order from the left.
+var fivePeople = []string{"intel_asl_again.mkv", "intel_asl_sister.mkv", "pyfeat_single_face.mp4",
+	"intel_head-pose-face-detection-female.mp4", "intel_head-pose-face-detection-male.mp4"}
+
+// fiveFaces makes ten seconds of 1080p with five faces in each frame, once: clips of the footage side by side.
+func (b *bench) fiveFaces(ctx context.Context) (string, error) {
+	path := filepath.Join(b.out, "five-faces.mp4")
+	return path, b.once(path, func(part string) error {
+		args := []string{"-v", "error", "-nostdin", "-y"}
+		var cells, all strings.Builder
+		for i, name := range fivePeople {
+			args = append(args, "-stream_loop", "-1", "-i", filepath.Join(b.shared, "footage", "video", name))
+			fmt.Fprintf(&cells, "[%d:v:0]fps=25,scale=640:540:force_original_aspect_ratio=decrease,pad=640:540:-1:-1,setsar=1[c%d];", i, i)
+			fmt.Fprintf(&all, "[c%d]", i)
+		}
+		filter := cells.String() + all.String() + "xstack=inputs=5:layout=0_0|640_0|1280_0|0_540|640_540:fill=gray,format=yuv420p"
+		return ffmpeg(ctx, append(args, "-filter_complex", filter, "-t", "10", "-c:v", "libx264", "-preset", "veryfast",
+			"-crf", "18", "-f", "mp4", part)...)
+	})
+}
+
 // once makes a file under a temporary name, and not again when it is there.
 func (b *bench) once(path string, produce func(part string) error) error {
 	if _, err := os.Stat(path); err == nil {

@@ -14,6 +14,11 @@ func (r Results) print(w io.Writer, why bool) error {
 	if s := r.Speed; s != nil {
 		fmt.Fprintf(w, "\nSpeed: %s, %d frames, median of %d\n", s.Clip, s.Frames, s.Rounds)
 		fmt.Fprintf(t, "analyze\t%.1f\tframes/s\t\n", s.Analyze)
+		for _, effort := range []string{"thorough", "fast"} {
+			if v, ok := s.Five[effort]; ok {
+				fmt.Fprintf(t, "analyze, five faces, %s\t%.1f\tframes/s\t\n", effort, v)
+			}
+		}
 		fmt.Fprintf(t, "render, %d moving masks\t%.1f\tframes/s\t\n", masks, s.Render)
 		fmt.Fprintf(t, "verify\t%.1f\tframes/s\t\n", s.Verify)
 		fmt.Fprintf(t, "ffmpeg alone, same encoder\t%.1f\tframes/s\t\n", s.Plain)

@@ -33,6 +33,8 @@ type SpeedResult struct {
 	Encoder []string `json:"encoder"`
 	Rounds  int      `json:"rounds"`
 	Redact  Usage    `json:"redact"` // one whole `veil redact`, all processes
+	// Five is the frames per second of analyze by effort on 1080p with five faces in each frame; empty where there is no footage.
+	Five map[string]float64 `json:"analyze_five_faces_fps,omitempty"`
 }
 
 // speed runs `veil redact` once, then renders a plan with ten moving masks and transcodes without us in turns.
@@ -83,7 +85,35 @@ func (b *bench) speed(ctx context.Context, runs int) (*SpeedResult, error) {
 			return nil, fmt.Errorf("report: %s: %w", f.stage, err)
 		}
 	}
-	return res, nil
+	res.Five, err = b.analyzeFive(ctx, runs)
+	return res, err
+}
+
+// analyzeFive redacts the clip with five faces at both efforts.
+func (b *bench) analyzeFive(ctx context.Context, runs int) (map[string]float64, error) {
+	if _, err := os.Stat(filepath.Join(b.shared, "footage")); err != nil {
+		return nil, nil
+	}
+	clip, err := b.fiveFaces(ctx)
+	if err != nil {
+		return nil, err
+	}
+	fps := map[string]float64{}
+	for _, effort := range []string{"thorough", "fast"} {
+		var took []float64
+		frames := 0
+		for range max(runs, 1) {
+			_, r, err := b.redact(ctx, clip, "five", "--effort", effort)
+			if err != nil {
+				return nil, err
+			}
+			took, frames = append(took, r.Stages["analyze"]), r.Frames
+		}
+		if fps[effort], err = rate(frames, median(took)); err != nil {
+			return nil, fmt.Errorf("report: analyze: %w", err)
+		}
+	}
+	return fps, nil
 }
 
 // redact runs `veil redact` on a clip; a held clip is a result too.
