@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"slices"
 
 	"gocv.io/x/gocv"
 
@@ -142,8 +143,10 @@ func (l *looker) look(ctx context.Context, j job) Result {
 			}
 		}
 	}
-	l.light.normalise(&j.picture.mat)
 	fresh := j.index == 0 || r.Motion.Cut || j.picture.Fresh
+	if fresh || slices.Contains(j.due, true) {
+		l.light.normalise(&j.picture.mat)
+	}
 	for i, p := range l.passes {
 		if !j.due[i] && !fresh {
 			continue

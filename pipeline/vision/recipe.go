@@ -15,6 +15,8 @@ type pass struct {
 	looks     [][]int
 	threshold float64
 	every     int // frames
+	// lone is for a network that also looks at each frame that lies far from the one before.
+	lone bool
 	// maxGrow is how much a small picture may be enlarged to reach a long side.
 	maxGrow float64
 	turning turning
@@ -37,7 +39,7 @@ type recipe struct {
 var recipes = map[string]map[string]recipe{
 	PurposeAnalyze: {
 		EffortThorough: {motion: true, apart: true, passes: []pass{
-			{network: YuNet, looks: [][]int{{1536, 256}, {640}}, threshold: 0.3, every: 1, maxGrow: 2,
+			{network: YuNet, looks: [][]int{{1536}, {640, 256}}, threshold: 0.3, every: 2, lone: true, maxGrow: 2,
 				turning: turning{long: 640, threshold: 0.5, every: 6}},
 			{network: CenterFace, looks: [][]int{{1536, 512}}, threshold: 0.12, every: 5, maxGrow: 1.5},
 		}},

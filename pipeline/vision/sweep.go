@@ -191,15 +191,15 @@ func (s *Sweep) schedule(at float64) (due []bool, sparse bool) {
 	if s.looked == nil {
 		s.looked = make([]float64, len(s.passes))
 	}
+	sparse = at-s.last >= sparseSeconds-slack
+	s.last = at
 	for i, p := range s.passes {
-		look := s.next%p.every == 0 || at-s.looked[i] >= float64(p.every)*frameSeconds-slack
+		look := s.next%p.every == 0 || at-s.looked[i] >= float64(p.every)*frameSeconds-slack || sparse && p.lone
 		if look {
 			s.looked[i] = at
 		}
 		due = append(due, look)
 	}
-	sparse = at-s.last >= sparseSeconds-slack
-	s.last = at
 	return due, sparse
 }
 
