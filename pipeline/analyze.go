@@ -37,7 +37,7 @@ type extra struct {
 	Detection track.Detection `json:"detection"`
 }
 
-// Analyze is the first pass: it looks at every frame and writes the plan.
+// Analyze is the first pass: it goes through every frame and writes the plan.
 func (Direct) Analyze(ctx context.Context, r AnalyzeRequest, events func(Event)) (AnalyzeResult, error) {
 	start := time.Now()
 	probe, err := media.Inspect(ctx, r.Config.Tools, r.In, r.Config.Limits)

@@ -72,7 +72,7 @@ type Track struct {
 	ID      int // from 1, in order of first appearance
 	Samples []Sample
 	// Seen counts the frames with a detection; BestFast and BestSecond are the highest scores by the network that
-	// looks at every frame (YuNet) and by the second opinion (CenterFace); MeanFast is the mean of the best four of the
+	// looks most often (YuNet) and by the second opinion (CenterFace); MeanFast is the mean of the best four of the
 	// former, 0 where it has none.
 	Seen       int
 	BestFast   float64
