@@ -8,13 +8,15 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LDFLAGS     := -X main.revision=$(REVISION)
 TESTFLAGS   ?= -race -timeout 40m
 
-.PHONY: help demo test faults deps go models servers build verifiers lint bench bench-queue rehearse clean
+.PHONY: help demo test faults bundle rehearse-bundle deps go models servers build verifiers lint bench bench-queue rehearse clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     redact a sample clip into demo-out/ (does its own set-up)"
 	@echo "make test     run the tests (does its own set-up)"
 	@echo "make faults   kill workers, queue and store under load (half an hour; does its own set-up)"
+	@echo "make bundle   one signed archive in dist/ that installs veil without network (does its own set-up)"
+	@echo "make rehearse-bundle  install, upgrade and roll back such archives in a bare Debian without network (as root)"
 	@echo "make deps     install the Debian packages of docker/packages.txt"
 	@echo "make models   fetch the weights and ONNX Runtime, checked by digest"
 	@echo "make servers  build the S3 servers that the tests need, outside the checkout"
@@ -56,21 +58,31 @@ demo: models build
 	@docker/demo.sh
 
 test: models build servers
-	@docker/install.sh demo test
+	@docker/install.sh demo test bundle
 	@cd docker/rehearse && go test ./...
+	@cd docker/bundle/sbom && go test ./...
 	@go run ./.ci/gotest $(TESTFLAGS) ./... ./.ci/gotest
 
 faults: models build servers
 	@docker/install.sh demo
 	@go test -tags faults -count=1 -timeout 90m -v ./bench/faults
 
+bundle: models go
+	@docker/install.sh bundle
+	@docker/bundle/make.sh
+
+rehearse-bundle: models go
+	@docker/install.sh demo bundle
+	@go test -tags bundle -count=1 -timeout 90m -v -run 'TestRehearsal|TestWithoutSystemd' ./docker/bundle
+
 lint: deps go
 	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "lint: gofmt -w these:" $$out >&2; exit 1; }
 	@go vet ./... ./.ci/gotest
 	@go vet -tags faults ./bench/faults
+	@go vet -tags bundle ./docker/bundle
 	@go mod tidy -diff
 	@go run $(STATICCHECK) -tags faults ./... ./.ci/gotest
-	@cd docker/rehearse && go vet ./... && go mod tidy -diff && go run $(STATICCHECK) ./...
+	@for tool in docker/rehearse docker/bundle/sbom; do (cd $$tool && go vet ./... && go mod tidy -diff && go run $(STATICCHECK) ./...) || exit 1; done
 	@echo "lint: clean"
 
 bench: models build
