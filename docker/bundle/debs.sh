@@ -4,9 +4,12 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 version=$1 binaries=$(realpath "$2") weights=$(realpath "$3") out=$(realpath "$4")
-root=$(mktemp -d)
-trap 'rm -rf "$root"' EXIT
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
 umask 022
+# The top of a package becomes the machine's /: not the closed folder that mktemp makes.
+root=$scratch/root
+mkdir "$root"
 
 # put MODE TARGET FILE... copies files into the package's tree.
 put() {
@@ -46,12 +49,10 @@ pack() {
 
 # libraries PROGRAM... names the packages whose libraries the programs load, in the versions they need.
 libraries() {
-	local scratch
-	scratch=$(mktemp -d)
-	mkdir "$scratch/debian"
+	mkdir -p "$scratch/debian"
 	printf 'Source: veil\n\nPackage: veil\nArchitecture: amd64\n' >"$scratch/debian/control"
 	(cd "$scratch" && dpkg-shlibdeps -O "$@" 2>/dev/null) | sed -n 's/^shlibs:Depends=//p'
-	rm -rf "$scratch"
+	rm -rf "$scratch/debian"
 }
 
 # The weights lie where the program looks for them; ONNX Runtime lies beside them, and is loaded by its path.
