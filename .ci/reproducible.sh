@@ -1,0 +1,38 @@
+#!/bin/bash
+# reproducible.sh builds veil and veil-verify twice from clean clones of this checkout's commit, and compares the bytes. The
+# clones lie in folders of different names and depths; each has a build cache of its own that begins empty, another folder for
+# temporary files, time zone, language and umask. Some minutes; it leaves nothing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+git diff --quiet HEAD || echo "reproducible: what is not committed is left out"
+work=$(mktemp -d)
+trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+first=$work/a second=$work/second/checkout/of-veil
+# build FOLDER TIMEZONE LANGUAGE UMASK
+build() {
+	git clone --quiet . "$1"
+	mkdir -p "$1.tmp" "$1.cache"
+	echo "reproducible: building in $1"
+	(
+		umask "$4"
+		export TMPDIR=$1.tmp GOCACHE=$1.cache TZ=$2 LC_ALL=$3
+		make --silent -C "$1" build verifiers
+	)
+}
+build "$first" UTC C.UTF-8 022
+build "$second" Asia/Kolkata C 077
+
+fail=0
+while read -r file; do
+	if ! cmp --silent "$first/$file" "$second/$file"; then
+		echo "reproducible: $file differs between the two builds" >&2
+		fail=1
+	elif [ "$fail" = 0 ]; then
+		(cd "$first" && sha256sum "$file")
+	fi
+done < <(cd "$first" && ls veil dist/*)
+[ "$fail" = 0 ] || exit 1
+echo "reproducible: the same bytes twice"
