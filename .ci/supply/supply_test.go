@@ -155,13 +155,25 @@ func TestUnpinnedIsSeen(t *testing.T) {
 	}
 }
 
-// TestModulesArePinned holds go.mod: no module is replaced by a folder or by another one, and go.sum has the digest of each.
+// TestModulesArePinned holds each go.mod: no module is replaced by a folder or by another one, and go.sum has the digest of each.
 func TestModulesArePinned(t *testing.T) {
+	files := tracked(t)
+	for name := range files {
+		if filepath.Base(name) == "go.mod" {
+			modulePinned(t, filepath.Dir(name))
+		}
+	}
+	if files["go.mod"] == "" {
+		t.Error("there is no go.mod")
+	}
+}
+
+func modulePinned(t *testing.T, dir string) {
 	cmd := exec.Command("go", "mod", "edit", "-json")
-	cmd.Dir = root
+	cmd.Dir = filepath.Join(root, dir)
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("go mod edit: %v", err)
+		t.Fatalf("%s: go mod edit: %v", dir, err)
 	}
 	var mod struct {
 		Go      string
@@ -173,18 +185,18 @@ func TestModulesArePinned(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(mod.Require) == 0 || strings.Count(mod.Go, ".") != 2 {
-		t.Errorf("go %s, %d modules", mod.Go, len(mod.Require))
+		t.Errorf("%s: go %s, %d modules", dir, mod.Go, len(mod.Require))
 	}
 	for _, r := range mod.Replace {
-		t.Errorf("%s is replaced", r.Old.Path)
+		t.Errorf("%s: %s is replaced", dir, r.Old.Path)
 	}
 	for _, r := range mod.Tool {
-		t.Errorf("%s is a tool of go.mod: run it by version instead", r.Path)
+		t.Errorf("%s: %s is a tool of go.mod: run it by version instead", dir, r.Path)
 	}
-	sums := read(t, "go.sum")
+	sums := read(t, filepath.Join(dir, "go.sum"))
 	for _, r := range mod.Require {
 		if !strings.Contains(sums, r.Path+" "+r.Version+"/go.mod h1:") {
-			t.Errorf("go.sum has no digest of %s %s", r.Path, r.Version)
+			t.Errorf("%s: go.sum has no digest of %s %s", dir, r.Path, r.Version)
 		}
 	}
 }
