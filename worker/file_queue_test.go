@@ -112,7 +112,6 @@ func (h *house) overdue(id string) string {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	defer q.Close()
 	yesterday := time.Now().AddDate(0, 0, -1)
 	j := jobs.Job{Schema: jobs.JobSchema, ID: id, Source: jobs.Source{Bucket: "cam", Key: "x.mp4"}, Policy: "press", DestroyAfter: &yesterday}
 	if _, err := q.Submit(h.t.Context(), j); err != nil {

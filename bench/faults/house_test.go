@@ -176,7 +176,6 @@ func (h *house) connect() {
 	if h.queue, err = jobs.Open(h.t.Context(), nc, jobs.Options{Validator: jobs.Validator{AnySource: true}}); err != nil {
 		h.t.Fatal(err)
 	}
-	h.t.Cleanup(func() { _ = h.queue.Close() })
 }
 
 // flags are what every command needs to find queue and store.

@@ -113,9 +113,6 @@ func (f *Flags) Open() (*Service, error) {
 // Close ends everything that connect opened.
 func (s *Service) Close() error {
 	var errs []error
-	if s.Queue != nil {
-		errs = append(errs, s.Queue.Close())
-	}
 	if s.Source != nil {
 		errs = append(errs, s.Source.Close())
 	}

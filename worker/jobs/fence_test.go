@@ -243,7 +243,6 @@ func BenchmarkJob(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = q.Close() }()
 	for n := 0; b.Loop(); n++ {
 		if _, err := q.Submit(b.Context(), job(fmt.Sprint(n))); err != nil {
 			b.Fatal(err)

@@ -81,7 +81,6 @@ func (h *house) queue(change ...func(*Options)) *Queue {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.t.Cleanup(func() { _ = q.Close() })
 	return q
 }
 

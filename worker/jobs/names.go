@@ -13,8 +13,12 @@ const (
 	BucketState  = "STATE"
 	streamState  = "KV_" + BucketState
 
-	// wakeSubject carries empty messages that tell idle workers to look at once; it is stored nowhere.
+	// wakeSubject carries empty messages that tell an idle worker to look at once; it is stored nowhere.
 	wakeSubject = "veil.wake"
+	// wakeGroup shares the wake-ups among the idle workers: each wakes one of them.
+	wakeGroup = "idle"
+	// keeperSubject carries the words by which workers agree on who keeps the queue; it is stored nowhere.
+	keeperSubject = "veil.keeper"
 	// unreadableToken stands for an id that is none; no valid id holds a tilde.
 	unreadableToken = "~"
 )

@@ -63,14 +63,12 @@ type Queue struct {
 	state     jetstream.Stream     // below the bucket
 	consumers []jetstream.Consumer // in the order of Priorities
 	ackWait   time.Duration
-	wakes     *nats.Subscription
 	woken     chan struct{}
 	turn      chan struct{} // holds one token: who has it polls
 }
 
 // Open binds to what Setup made; AckWait is what the server has. The connection stays the caller's; a worker's should be made
-// with nats.MaxReconnects(-1), and with nats.ReconnectBufSize(-1), so that no word waits in a buffer until it is stale. Close
-// the queue.
+// with nats.MaxReconnects(-1), and with nats.ReconnectBufSize(-1), so that no word waits in a buffer until it is stale.
 func Open(ctx context.Context, nc *nats.Conn, o Options) (*Queue, error) {
 	q := &Queue{nc: nc, woken: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
 	q.turn <- struct{}{}
@@ -82,15 +80,6 @@ func Open(ctx context.Context, nc *nats.Conn, o Options) (*Queue, error) {
 		return nil, err
 	}
 	q.o = o.withDefaults(q.ackWait)
-	q.wakes, err = nc.Subscribe(wakeSubject, func(*nats.Msg) {
-		select {
-		case q.woken <- struct{}{}:
-		default:
-		}
-	})
-	if err != nil {
-		return nil, fmt.Errorf("subscribe to wake-ups: %w", err)
-	}
 	return q, nil
 }
 
@@ -172,16 +161,23 @@ func retryDelay(n int) time.Duration {
 // AckWait is how long a silent worker keeps its job, as the server has it.
 func (q *Queue) AckWait() time.Duration { return q.ackWait }
 
-// Close ends the subscription. Attempts must be settled before; the connection stays open.
-func (q *Queue) Close() error {
-	if err := q.wakes.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
-		return fmt.Errorf("close queue: %w", err)
-	}
-	return nil
-}
-
-// wake tells idle workers to look. One that misses it looks PollEvery later.
+// wake tells an idle worker to look. Where it finds the job taken or does not come, others look PollEvery later at most.
 func (q *Queue) wake() { _ = q.nc.Publish(wakeSubject, nil) }
+
+// listen hears wake-ups until the returned function is called. Only who is idle listens: each wake-up wakes one listener, so
+// that a hundred idle workers do not ask for the one job that came.
+func (q *Queue) listen() (stop func(), err error) {
+	s, err := q.nc.QueueSubscribe(wakeSubject, wakeGroup, func(*nats.Msg) {
+		select {
+		case q.woken <- struct{}{}:
+		default:
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to wake-ups: %w", err)
+	}
+	return func() { _ = s.Unsubscribe() }, nil
+}
 
 // final gives writes that must not be cut off by a shutdown their own, bounded time.
 func (q *Queue) final(ctx context.Context) (context.Context, context.CancelFunc) {

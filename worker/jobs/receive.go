@@ -17,13 +17,21 @@ func (q *Queue) Next(ctx context.Context) (*Attempt, error) {
 		return nil, context.Cause(ctx)
 	case <-q.turn:
 	}
-	defer func() { q.turn <- struct{}{} }()
-	for looks := 0; ; looks++ {
+	deaf := func() {} // ends listening; before the first look that finds nothing nobody listens
+	defer func() { deaf(); q.turn <- struct{}{} }()
+	for looks, listening := 0, false; ; looks++ {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		msg := q.poll()
 		if msg == nil {
+			if !listening {
+				if stop, err := q.listen(); err != nil {
+					q.o.Log.Debug("listen", "error", err)
+				} else {
+					deaf, listening = stop, true
+				}
+			}
 			if q.idle(ctx, looks) {
 				looks = -1 // the next is the first since
 			}
@@ -35,6 +43,9 @@ func (q *Queue) Next(ctx context.Context) (*Attempt, error) {
 			_ = wait(ctx, writeWait)
 		}
 		if a != nil {
+			if m, err := msg.Metadata(); err == nil && m.NumPending > 0 {
+				q.wake() // the next job's wake-up may have been this worker's too
+			}
 			return a, nil
 		}
 	}
@@ -61,8 +72,8 @@ func (q *Queue) poll() jetstream.Msg {
 	return nil
 }
 
-// afterWake are the pauses between the looks that follow a wake-up: the server confirms a message a moment before its
-// consumer counts it.
+// afterWake are the pauses between the looks that follow a wake-up, or the start of listening: the server confirms a message a
+// moment before its consumer counts it, and a wake-up may have come a moment too early to be heard.
 var afterWake = []time.Duration{5 * time.Millisecond, 25 * time.Millisecond, 100 * time.Millisecond, 400 * time.Millisecond}
 
 // idle waits for a wake-up, which it reports, or for the time to look again; looks counts those since the last wake-up.

@@ -13,19 +13,34 @@ import (
 const rescanEvery = time.Hour
 
 // Reconcile looks every interval for unfinished jobs without a message, as a submitter that died between record and message
-// leaves them, and publishes their wake-up again, until ctx ends. It may run in every worker at once. It keeps the subjects of
-// unfinished jobs in memory, fed by a watch, so that a bucket full of finished ones costs nothing.
+// leaves them, and publishes their wake-up again, until ctx ends. Every worker runs it; one of them looks, the others stand by.
+// That one keeps the subjects of unfinished jobs in memory, fed by a watch, so that a bucket full of finished ones costs nothing.
 func (q *Queue) Reconcile(ctx context.Context, interval time.Duration) {
 	for ctx.Err() == nil {
-		if err := q.reconcile(ctx, interval); err != nil && ctx.Err() == nil {
+		err := q.keep(ctx, interval)
+		if err != nil && !errors.Is(err, errOtherKeeper) && ctx.Err() == nil {
 			q.o.Log.Warn("reconcile", "error", err)
 			_ = wait(ctx, interval)
 		}
 	}
 }
 
-// reconcile is one watch over the bucket, for rescanEvery at most.
-func (q *Queue) reconcile(ctx context.Context, interval time.Duration) error {
+// keep reconciles once nobody else does, for rescanEvery at most or until somebody else does.
+func (q *Queue) keep(ctx context.Context, interval time.Duration) error {
+	k, err := newKeeping(q.nc, interval)
+	if err != nil {
+		return err
+	}
+	defer k.close()
+	if err := k.wait(ctx); err != nil {
+		return err
+	}
+	k.announce()
+	return q.reconcile(ctx, interval, k)
+}
+
+// reconcile is one watch over the bucket.
+func (q *Queue) reconcile(ctx context.Context, interval time.Duration, k *keeping) error {
 	watch, cancel := context.WithTimeout(ctx, rescanEvery)
 	defer cancel()
 	w, err := q.kv.WatchAll(watch)
@@ -38,29 +53,33 @@ func (q *Queue) reconcile(ctx context.Context, interval time.Duration) error {
 	r := reconciler{q: q, open: map[string]string{}, missing: map[string]int{}, patience: int(q.ackWait/interval) + 1}
 	known := false // the watch has shown everything that was there
 	for {
+		look := false
 		select {
 		case <-watch.Done():
 			return nil
+		case m := <-k.words:
+			if err := k.answer(m); err != nil {
+				return err
+			}
 		case e, ok := <-w.Updates():
 			switch {
 			case !ok:
 				return errWatchEnded
 			case e == nil:
-				known = true
-				if err := r.look(watch); err != nil {
-					return err
-				}
+				known, look = true, true
 			default:
 				r.note(e)
 			}
 		case <-t.C:
-			if !known {
-				continue
-			}
-			if err := r.look(watch); err != nil {
-				return err
-			}
+			look = known
 		}
+		if !look {
+			continue
+		}
+		if err := r.look(watch); err != nil {
+			return err
+		}
+		k.announce()
 	}
 }
 

@@ -175,7 +175,6 @@ func TestServerRestarts(t *testing.T) {
 	s.hard()
 	s.soft()
 	<-s.over
-	must(t, q.Close())
 }
 
 func atoi(t *testing.T, s string) (n int) {

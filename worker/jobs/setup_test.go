@@ -43,7 +43,6 @@ func TestSetup(t *testing.T) {
 	}
 	q, err := Open(t.Context(), nc, Options{})
 	must(t, err)
-	defer func() { must(t, q.Close()) }()
 	if q.AckWait() != DefaultAckWait {
 		t.Errorf("AckWait is %v", q.AckWait())
 	}
@@ -132,7 +131,7 @@ func TestNothingLeaks(t *testing.T) {
 	var heard []string
 	var mu sync.Mutex
 	nc := h.connect()
-	for _, subject := range []string{"event.>", "dead.>", "$JS.EVENT.>", "$JS.ACK.>", wakeSubject} {
+	for _, subject := range []string{"event.>", "dead.>", "$JS.EVENT.>", "$JS.ACK.>", wakeSubject, keeperSubject} {
 		_, err := nc.Subscribe(subject, hear(&mu, &heard))
 		must(t, err)
 	}

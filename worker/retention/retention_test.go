@@ -54,7 +54,6 @@ func newHouse(t *testing.T, s store.Store) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = h.queue.Close() })
 	h.log = access.New(s, access.Options{Now: h.clock, Zone: time.UTC})
 	h.Sweeper = &retention.Sweeper{Queue: h.queue, Store: s, Log: h.log, Now: h.clock, Person: "worker of the test"}
 	return h
