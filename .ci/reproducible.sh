@@ -11,9 +11,9 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 first=$work/a second=$work/second/checkout/of-veil
-# build FOLDER TIMEZONE LANGUAGE UMASK
+# build FOLDER TIMEZONE LANGUAGE UMASK FROM; the second is a clone of the first: the same commit, whatever happens here meanwhile
 build() {
-	git clone --quiet . "$1"
+	git clone --quiet "$5" "$1"
 	mkdir -p "$1.tmp" "$1.cache"
 	echo "reproducible: building in $1"
 	(
@@ -22,8 +22,8 @@ build() {
 		make --silent -C "$1" build verifiers
 	)
 }
-build "$first" UTC C.UTF-8 022
-build "$second" Asia/Kolkata C 077
+build "$first" UTC C.UTF-8 022 .
+build "$second" Asia/Kolkata C 077 "$first"
 
 fail=0
 while read -r file; do

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 )
 
 // watchers counts who watches the state bucket: each watch is a consumer of its stream.
@@ -60,34 +62,51 @@ func TestOneKeeps(t *testing.T) {
 	eventually(t, "one worker watches", one)
 }
 
-// TestTwoKeepersBecomeOne starts two that do not hear of each other at first: each was alone.
+// TestTwoKeepersBecomeOne lets two hear of each other that both became keepers.
 func TestTwoKeepersBecomeOne(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	first, err := newKeeping(h.connect(), time.Minute)
-	must(t, err)
-	defer first.close()
-	second, err := newKeeping(h.connect(), time.Minute)
-	must(t, err)
-	defer second.close()
-	low, high := first, second
+	low, high := hearing(t, h), hearing(t, h)
 	if high.name < low.name {
 		low, high = high, low
 	}
 	low.announce()
-	if err := high.answer(<-high.words); err != errOtherKeeper {
+	if err := high.answer(word(t, high)); err != errOtherKeeper {
 		t.Errorf("the one with the higher name stays: %v", err)
 	}
 	high.announce()
 	for _, want := range []string{low.name, high.name} { // the first is its own word
-		m := <-low.words
+		m := word(t, low)
 		if err := low.answer(m); string(m.Data) != want || err != nil {
 			t.Errorf("the one with the lower name: %s, %v", m.Data, err)
 		}
 	}
-	high.say(anyKeeper)
-	if err := low.answer(<-low.words); err != nil {
-		t.Error(err)
+	for _, want := range []string{high.name, low.name} { // its own word, and the answer to it
+		if m := word(t, high); string(m.Data) != want {
+			t.Errorf("heard %s, want %s", m.Data, want)
+		}
+	}
+}
+
+// hearing is a worker's part whose subscription the server has.
+func hearing(t *testing.T, h *house) *keeping {
+	t.Helper()
+	k, err := newKeeping(h.connect(), time.Minute)
+	must(t, err)
+	t.Cleanup(k.close)
+	must(t, k.nc.Flush())
+	return k
+}
+
+// word is the next that a worker hears.
+func word(t *testing.T, k *keeping) *nats.Msg {
+	t.Helper()
+	select {
+	case m := <-k.words:
+		return m
+	case <-time.After(patience):
+		t.Fatal("nothing was heard")
+		return nil
 	}
 }
 
