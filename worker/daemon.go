@@ -13,6 +13,8 @@ import (
 	"veil/worker/archive"
 	"veil/worker/jobs"
 	"veil/worker/metrics"
+	"veil/worker/retention"
+	"veil/worker/store"
 )
 
 // daemon is a worker with all that serves it: health and metrics, collecting, the record's copies.
@@ -26,7 +28,9 @@ type daemon struct {
 	listen    string
 
 	certs []metrics.Certificate
-	until *emptied // ends the work once the queue is empty; nil: never
+	// keyUntil tells until when the signing key is good, if that is known; nil where nobody can know.
+	keyUntil func() (time.Time, bool)
+	until    *emptied // ends the work once the queue is empty; nil: never
 
 	reaching *reaching // connects at the start; nil where service is there already
 	up       atomic.Bool
@@ -44,9 +48,10 @@ func (d *daemon) admit(ctx context.Context) error {
 func (d *daemon) run(soft, hard context.Context) error {
 	soft, stop := context.WithCancel(soft)
 	defer stop()
+	d.meters.Worker(build().Revision, d.slots, d.room.Reserve())
 	stopHealth, err := d.meters.Serve(metrics.Health{
 		Listen: d.listen, Unready: func(ctx context.Context) string { return d.unready(soft, ctx) }, Certs: d.certs, Log: d.log,
-		Sources: d.sources,
+		Sources: d.sources, KeyUntil: d.keyUntil,
 	})
 	if err != nil {
 		return err
@@ -82,7 +87,22 @@ func (d *daemon) sources() (metrics.Sources, bool) {
 	if !d.up.Load() {
 		return metrics.Sources{}, false
 	}
-	return metrics.Sources{Queue: d.service.Queue, Connected: d.service.NC.IsConnected, Free: d.room.Free}, true
+	return metrics.Sources{Queue: d.service.Queue, Connected: d.service.NC.IsConnected, Free: d.room.Free, Store: d.storeAnswers, Holds: d.holds}, true
+}
+
+// storeAnswers asks the store for something that is not there.
+func (d *daemon) storeAnswers(ctx context.Context) error {
+	_, err := d.service.Store.Stat(ctx, "probe/metrics")
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// holds tells which jobs are under a legal hold.
+func (d *daemon) holds(ctx context.Context) (func(id string) bool, error) {
+	holds, err := retention.Holds(ctx, d.service.Store)
+	return func(id string) bool { _, held := holds[id]; return held }, err
 }
 
 // unready says in one word why this worker takes no jobs now.

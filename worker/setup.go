@@ -20,12 +20,13 @@ type setupCmd struct {
 	AckWait  time.Duration `group:"setup" default:"2m" placeholder:"TIME" help:"How long a silent worker keeps its job."`
 	Events   time.Duration `group:"setup" default:"2160h" placeholder:"TIME" help:"How long events are kept."`
 	Monitor  string        `group:"setup" placeholder:"URL" help:"The NATS server's monitoring port, to ask whether it syncs each write."`
-	Rebuild  bool          `group:"setup" help:"Bring back the record of every job from the store, after the queue's own files were lost."`
+	Rebuild  bool          `group:"setup" help:"Bring back the record of every job from the store, after the queue's own files were lost or set back to a backup."`
+	Wait     time.Duration `group:"setup" default:"0s" placeholder:"TIME" help:"Wait so long for servers that do not answer yet."`
 }
 
 // Validate refuses numbers that make no sense; kong calls it.
 func (c *setupCmd) Validate() error {
-	if c.Replicas < 1 || c.Replicas > 5 || c.AckWait < 5*time.Second || c.Events < time.Hour {
+	if c.Replicas < 1 || c.Replicas > 5 || c.AckWait < 5*time.Second || c.Events < time.Hour || c.Wait < 0 {
 		return failure.Usagef("give 1 to 5 replicas, at least 5s to acknowledge, and at least 1h for events", "the numbers make no sense")
 	}
 	return nil
@@ -39,8 +40,26 @@ type setupAnswer struct {
 	Rebuilt *archive.Rebuilt `json:"rebuilt,omitempty"`
 }
 
-// Run sets up. It ends with exit 1 where something that is there differs from what veil needs.
+// setupAgain is the pause between two tries to reach the servers.
+const setupAgain = time.Second
+
+// Run sets up, and waits for servers that do not answer yet.
 func (c *setupCmd) Run(ctx context.Context, a *app) error {
+	for end := time.Now().Add(c.Wait); ; {
+		err := c.run(ctx, a)
+		if err == nil || !failure.Away(err) || !time.Now().Before(end) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(setupAgain):
+		}
+	}
+}
+
+// run sets up. It ends with exit 1 where something that is there differs from what veil needs.
+func (c *setupCmd) run(ctx context.Context, a *app) error {
 	key, err := a.signingKey(false)
 	if err != nil {
 		return err
@@ -71,7 +90,7 @@ func (c *setupCmd) Run(ctx context.Context, a *app) error {
 	} else {
 		a.printSetup(answer)
 	}
-	if err == nil && (len(answer.Queue.Differences) > 0 || answer.Rebuilt != nil && len(answer.Rebuilt.Unreadable) > 0) {
+	if err == nil && (len(answer.Queue.Differences) > 0 || answer.Rebuilt != nil && len(answer.Rebuilt.Unreadable)+len(answer.Rebuilt.Missing) > 0) {
 		err = status(pipeline.ExitFailed)
 	}
 	return err
@@ -95,9 +114,12 @@ func (a *app) printSetup(s setupAnswer) {
 	a.printf("store      %s, encryption %s, conditional writes %s\n", s.Store.Kind, orWord(s.Store.Encryption, "none"), yesNo(s.Store.Conditional))
 	a.printf("key        %s\n", s.Key)
 	if r := s.Rebuilt; r != nil {
-		a.printf("rebuilt    %d records: %d answered, %d to do; %d were there\n", r.Answered+r.Open, r.Answered, r.Open, r.There)
+		a.printf("rebuilt    %d records: %d answered, %d to do; %d were there, %d of them too old\n", r.Answered+r.Open, r.Answered, r.Open, r.There, r.Behind)
 		for _, id := range r.Unreadable {
 			a.printf("unreadable %s\n", text.Printable(id))
+		}
+		for _, id := range r.Missing {
+			a.printf("missing    %s: the store lacks its result\n", text.Printable(id))
 		}
 	}
 }

@@ -32,6 +32,41 @@ func keyName(key *seal.Key) string {
 	return key.ID()
 }
 
+// trusted finds the key in the trust file that the flags name.
+func (f *workerFlags) trusted(key *seal.Key) (seal.TrustedKey, error) {
+	b, err := disk.ReadDocument(f.Trust)
+	if err != nil {
+		return seal.TrustedKey{}, failure.Usagef("name a readable file", "the trust file cannot be read: %s", disk.Plain(err))
+	}
+	t, err := seal.ParseTrust(b)
+	if err != nil {
+		return seal.TrustedKey{}, failure.Usagef("mend it; docs/evidence.md tells its fields", "%s", err)
+	}
+	for _, k := range t.Keys {
+		if seal.KeyID(k.Public) == key.ID() {
+			return k, nil
+		}
+	}
+	return seal.TrustedKey{}, failure.Usagef("add it, or sign with a key that is there", "the trust file does not know the key %s", key.ID())
+}
+
+// checkKey refuses a key that the trust file, where one is named, does not call good at that time: what it signs would fail.
+func (f *workerFlags) checkKey(key *seal.Key, now time.Time) error {
+	if f.Trust == "" || key == nil {
+		return nil
+	}
+	k, err := f.trusted(key)
+	switch {
+	case err != nil:
+		return err
+	case !k.Compromised.IsZero():
+		return failure.Usagef("sign with another key", "the trust file calls the key %s compromised", key.ID())
+	case now.Before(k.From), !k.Until.IsZero() && !now.Before(k.Until):
+		return failure.Usagef("sign with a key that is good now", "the trust file does not call the key %s good at this time", key.ID())
+	}
+	return nil
+}
+
 // sealedBy says whether the sets of this run are signed, and by which key.
 func (a *app) sealedBy() string {
 	key, err := proof.LoadKey(a.Key)

@@ -32,6 +32,7 @@ type workerFlags struct {
 	Retention      time.Duration `group:"worker" default:"1h" placeholder:"TIME" help:"How often jobs are destroyed whose time is over; 0: never."`
 	ObjectLock     bool          `group:"worker" help:"Lock evidence in the store against deletion until the job's destroy-after."`
 	RequireSigning bool          `group:"worker" help:"Refuse to start without a key."`
+	Trust          string        `group:"worker" placeholder:"FILE" help:"Trust file that says until when the key is good: refuse to start with one that is not good now, and tell its end in the metrics."`
 	policy.AllowFlags
 }
 
@@ -73,7 +74,7 @@ func (c *workerCmd) Run(ctx context.Context, a *app) error {
 	w.log, options.Log = log, log
 	d := c.daemon(w, a)
 	d.reaching = &reaching{flags: &c.Flags, options: options, log: log, first: firstReachWait}
-	d.certs = []metrics.Certificate{{Name: "nats-ca", Path: c.NatsCA}, {Name: "nats-client", Path: c.NatsCert}, {Name: "s3-ca", Path: c.S3CA},
+	d.certs = []metrics.Certificate{{Name: "nats-ca", Path: c.NatsCA}, {Name: "nats-client", Path: c.NatsCert}, {Name: "nats-creds", Path: c.NatsCreds}, {Name: "s3-ca", Path: c.S3CA},
 		{Name: "source-ca", Path: c.SourceCA}}
 	if c.Once {
 		d.until = &emptied{every: onceEvery}
@@ -123,6 +124,9 @@ func (f *workerFlags) prepare(ctx context.Context, a *app) (*worker, jobs.Option
 	if err != nil {
 		return nil, jobs.Options{}, err
 	}
+	if err := f.checkKey(key, time.Now()); err != nil {
+		return nil, jobs.Options{}, err
+	}
 	config, err := a.ready()
 	if err != nil {
 		return nil, jobs.Options{}, err
@@ -148,6 +152,13 @@ func (f *workerFlags) slots() int {
 
 // daemon is w with what the flags say of serving.
 func (f *workerFlags) daemon(w *worker, a *app) *daemon {
-	return &daemon{worker: w, slots: f.slots(), grace: f.Grace, listen: f.Listen, collect: collecting{every: f.Collect, age: f.CollectAge, clips: f.CollectClips},
+	d := &daemon{worker: w, slots: f.slots(), grace: f.Grace, listen: f.Listen, collect: collecting{every: f.Collect, age: f.CollectAge, clips: f.CollectClips},
 		retention: f.Retention}
+	if f.Trust != "" && w.key != nil {
+		d.keyUntil = func() (time.Time, bool) {
+			k, err := f.trusted(w.key)
+			return k.Until, err == nil && !k.Until.IsZero()
+		}
+	}
+	return d
 }

@@ -19,7 +19,9 @@ type Rebuilt struct {
 	Answered   int      `json:"answered"` // records of finished jobs that came back
 	Open       int      `json:"open"`     // records of jobs that go on
 	There      int      `json:"there"`    // records that were not lost
+	Behind     int      `json:"behind"`   // of these: older than the store, and brought forward
 	Unreadable []string `json:"unreadable"`
+	Missing    []string `json:"missing"` // answered jobs whose result the store lacks
 }
 
 // maxRecord bounds a job's record in the store, in bytes.
@@ -32,24 +34,17 @@ type remains struct {
 	released map[int]bool // generations with a manifest under release/
 }
 
-// Rebuild brings back the record of every job that the store knows and the queue does not. Copies of records are taken at
-// their word as far as the store does not know better; a job without one comes back from its manifests.
+// Rebuild brings back the record of every job that the store knows and the queue does not, and brings forward those that are
+// older than what the store knows, as records from a backup are. Copies of records are taken at their word as far as the store
+// does not know better; a job without one comes back from its manifests. It may run while workers work.
 func Rebuild(ctx context.Context, s *connect.Service) (*Rebuilt, error) {
 	all, err := listRemains(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	count := &Rebuilt{Unreadable: []string{}}
+	count := &Rebuilt{Unreadable: []string{}, Missing: []string{}}
 	for _, r := range all {
-		_, err := s.Queue.State(ctx, r.id)
-		if err == nil {
-			count.There++
-			continue
-		}
-		if !errors.Is(err, jobs.ErrNotFound) {
-			return nil, err
-		}
-		state, err := stateOf(ctx, s, r)
+		err := count.rebuild(ctx, s, r)
 		if errors.Is(err, errRemains) {
 			count.Unreadable = append(count.Unreadable, r.id)
 			continue
@@ -57,16 +52,38 @@ func Rebuild(ctx context.Context, s *connect.Service) (*Rebuilt, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := s.Queue.Restore(ctx, state); err != nil {
-			return nil, err
-		}
-		if state.Phase.Final() {
-			count.Answered++
-		} else {
-			count.Open++
-		}
 	}
-	return count, nil
+	count.Missing, err = missing(ctx, s, all)
+	return count, err
+}
+
+// rebuild brings one record back, or forward.
+func (count *Rebuilt) rebuild(ctx context.Context, s *connect.Service, r *remains) error {
+	_, err := s.Queue.State(ctx, r.id)
+	if err == nil {
+		count.There++
+		behind, err := bringForward(ctx, s, r, false)
+		if behind {
+			count.Behind++
+		}
+		return err
+	}
+	if !errors.Is(err, jobs.ErrNotFound) {
+		return err
+	}
+	state, err := stateOf(ctx, s, r)
+	if err != nil {
+		return err
+	}
+	if err := s.Queue.Restore(ctx, state); err != nil {
+		return err
+	}
+	if state.Phase.Final() {
+		count.Answered++
+	} else {
+		count.Open++
+	}
+	return nil
 }
 
 // errRemains says that what lies there of a job makes no record.
@@ -81,7 +98,7 @@ func listRemains(ctx context.Context, s *connect.Service) ([]*remains, error) {
 		}
 		return byID[id]
 	}
-	attempts, ids, err := listAttempts(ctx, s)
+	attempts, ids, err := listAttempts(ctx, s, store.Restricted)
 	if err != nil {
 		return nil, err
 	}

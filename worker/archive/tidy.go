@@ -21,7 +21,7 @@ type Tidied struct{ Attempts, Releases, Uploads int }
 // queue's files may have been lost, and the store is what they are rebuilt from.
 func Tidy(ctx context.Context, s *connect.Service, age time.Duration) (n Tidied, err error) {
 	before := time.Now().Add(-age)
-	attempts, kept, err := listAttempts(ctx, s)
+	attempts, kept, err := listAttempts(ctx, s, store.Restricted)
 	if err != nil {
 		return n, err
 	}
@@ -67,12 +67,12 @@ type attemptFiles struct {
 	manifest          bool
 }
 
-// listAttempts lists what attempts have put, and of each job that something lies of, when its record was last copied (zero:
-// never).
-func listAttempts(ctx context.Context, s *connect.Service) ([]attemptFiles, map[string]time.Time, error) {
+// listAttempts lists what attempts have put below a prefix, and of each job that something lies of, when its record was last
+// copied (zero: never).
+func listAttempts(ctx context.Context, s *connect.Service, below string) ([]attemptFiles, map[string]time.Time, error) {
 	var all []attemptFiles
 	kept := map[string]time.Time{}
-	for o, err := range s.Store.List(ctx, store.Restricted) {
+	for o, err := range s.Store.List(ctx, below) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("list attempts: %w", err)
 		}

@@ -133,11 +133,13 @@ const (
 	reconnectWait = 500 * time.Millisecond
 )
 
-// dial connects to NATS. A connection that breaks later is taken up again for as long as it takes, and no word waits in a
-// buffer until it is stale.
+// dial connects to NATS. A connection that breaks later is taken up again for as long as it takes, also where the server refuses
+// it for a while, as it may while certificates or accounts are renewed: the files of --nats-ca, --nats-cert, --nats-key and
+// --nats-creds are read anew at each try. No word waits in a buffer until it is stale.
 func (f *Flags) dial(more ...nats.Option) (*nats.Conn, error) {
 	o := []nats.Option{
 		nats.Name("veil"), nats.Timeout(dialLimit), nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.ReconnectBufSize(-1),
+		nats.IgnoreAuthErrorAbort(),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { f.say("queue", err) }),
 		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
 			if !nc.IsClosed() {

@@ -95,6 +95,15 @@ func (q *Queue) DeadLetters(ctx context.Context) ([]DeadLetter, error) {
 	return all, nil
 }
 
+// CountDead is how many dead letters there are.
+func (q *Queue) CountDead(ctx context.Context) (int, error) {
+	info, err := q.dead.Info(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("count dead letters: %w", err)
+	}
+	return int(info.State.Msgs), nil
+}
+
 // Requeue tries a failed job again, as Retry does, and takes its letter away.
 func (q *Queue) Requeue(ctx context.Context, id string) (State, error) {
 	if _, err := q.DeadLetter(ctx, id); err != nil {

@@ -139,3 +139,31 @@ func (q *Queue) Restore(ctx context.Context, s State) error {
 	}
 	return nil
 }
+
+// Advance replaces a job's record by what edit makes of it as it now is, by compare-and-set; edit says whether there is anything
+// to replace. It is for records that are older than what is known of their job. An attempt that owned the record loses it
+// unless the epoch stays.
+func (q *Queue) Advance(ctx context.Context, id string, edit func(State) (State, bool, error)) (bool, error) {
+	_, err := q.change(ctx, id, func(s *State) error {
+		next, newer, err := edit(*s)
+		if err != nil {
+			return err
+		}
+		if !newer {
+			return errNothing
+		}
+		if next.Phase == Running {
+			next.Phase = Queued
+		}
+		*s = next
+		return nil
+	})
+	if errors.Is(err, errNothing) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("bring record of %s forward: %w", id, err)
+	}
+	q.wake()
+	return true, nil
+}

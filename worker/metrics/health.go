@@ -25,7 +25,9 @@ type Health struct {
 	Unready func(context.Context) string // one word for why the worker takes no jobs now; empty where it does
 	Sources func() (Sources, bool)       // false as long as there are none
 	Certs   []Certificate
-	Log     *slog.Logger
+	// KeyUntil tells until when the signing key is good, if that is known; nil where nobody can know.
+	KeyUntil func() (time.Time, bool)
+	Log      *slog.Logger
 }
 
 // Serve answers /healthz (the process lives), /readyz (it takes jobs) and /metrics until the function that it returns is
@@ -52,13 +54,16 @@ func (m *Meters) Serve(h Health) (stop func(), err error) {
 	})
 	metrics := promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-		if s, ok := h.Sources(); ok && gathered.due(recordsEvery) {
+		if s, ok := h.Sources(); gathered.due(recordsEvery) {
+			m.expiries(h.Certs)
+			m.keyUntil(h.KeyUntil)
 			ctx, cancel := context.WithTimeout(r.Context(), healthAnswerLimit)
 			defer cancel()
-			if err := m.gather(ctx, s); err != nil {
-				h.Log.Warn("gather metrics", "error", err)
+			if ok {
+				if err := m.gather(ctx, s); err != nil {
+					h.Log.Warn("gather metrics", "error", err)
+				}
 			}
-			m.expiries(h.Certs)
 		}
 		metrics.ServeHTTP(w, r)
 	})

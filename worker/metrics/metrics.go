@@ -3,12 +3,7 @@
 package metrics
 
 import (
-	"context"
-	"crypto/x509"
-	"encoding/pem"
 	"math"
-	"os"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,14 +23,22 @@ type Meters struct {
 	crashes  prometheus.Counter
 	running  prometheus.Gauge
 
+	slots   prometheus.Gauge
+	reserve prometheus.Gauge
+	build   *prometheus.GaugeVec
+
 	depth     *prometheus.GaugeVec
 	oldest    prometheus.Gauge
 	deadline  prometheus.Gauge
 	held      prometheus.Gauge
 	heldAge   prometheus.Gauge
+	dead      prometheus.Gauge
+	overdue   prometheus.Gauge
 	free      prometheus.Gauge
 	expiry    *prometheus.GaugeVec
+	keyExpiry prometheus.Gauge
 	connected prometheus.Gauge
+	reachable prometheus.Gauge
 }
 
 // New registers everything on a registry of its own.
@@ -69,15 +72,34 @@ func New() *Meters {
 	m.lost = counter("epochs_lost_total", "Attempts that another worker took over.")
 	m.crashes = counter("child_crashes_total", "Attempts that ended because a stage's process died.")
 	m.running = gauge("jobs_running", "Jobs that this worker works on.")
+	m.slots = gauge("job_slots", "Jobs that this worker works on at once, at most.")
+	m.reserve = gauge("scratch_reserve_bytes", "Scratch space that has to stay free: below it this worker takes no job.")
+	m.build = gauges("build_info", "1, with the build of veil as label.", "revision")
 	m.depth = gauges("queue_depth", "Jobs that wait or are being worked on.", "priority")
 	m.oldest = gauge("oldest_job_age_seconds", "Age of the oldest unfinished job; 0 without one.")
 	m.deadline = gauge("nearest_deadline_seconds", "Time to the nearest deadline of an unfinished job; negative once it has passed, +Inf without one.")
 	m.held = gauge("held_jobs", "Jobs that wait for a person.")
 	m.heldAge = gauge("held_oldest_age_seconds", "How long the one has waited that waits longest.")
+	m.dead = gauge("dead_letters", "Dead letters: jobs that failed for good and that nobody has looked after.")
+	m.overdue = gauge("retention_overdue_seconds", "How long ago the job whose destroy_after passed first should have been destroyed; 0 without one. Jobs under a legal hold do not count.")
 	m.free = gauge("scratch_free_bytes", "Free space of the scratch folder.")
 	m.expiry = gauges("certificate_expiry_timestamp_seconds", "When a certificate that is in use here ends.", "certificate")
+	m.keyExpiry = prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "veil", Name: "signing_key_expiry_timestamp_seconds",
+		Help: "Until when the signing key is good, as the trust file says."}) // registered once it is known
 	m.connected = gauge("queue_connected", "1 while NATS is connected.")
+	m.reachable = gauge("store_reachable", "1 where the store answered when it was last asked.")
+	for _, unknown := range []prometheus.Gauge{m.oldest, m.deadline, m.held, m.heldAge, m.dead, m.overdue, m.free} {
+		unknown.Set(math.NaN()) // until it was read: no figure is no zero
+	}
 	return m
+}
+
+// Worker tells what this worker is: its build, how many jobs it takes at once, and the scratch space that it keeps free, in
+// bytes.
+func (m *Meters) Worker(revision string, slots int, reserve int64) {
+	m.build.WithLabelValues(revision).Set(1)
+	m.slots.Set(float64(slots))
+	m.reserve.Set(float64(reserve))
 }
 
 // Stage counts a finished stage.
@@ -110,114 +132,4 @@ func (m *Meters) Settled(s jobs.State, fate jobs.Fate, err error) {
 func (m *Meters) Working() (end func()) {
 	m.running.Inc()
 	return m.running.Dec
-}
-
-// Sources are what is asked for figures that change by themselves.
-type Sources struct {
-	Queue     *jobs.Queue
-	Connected func() bool
-	Free      func() (int64, error) // bytes of scratch space
-}
-
-// gather reads what changes by itself: queue, records, scratch space.
-func (m *Meters) gather(ctx context.Context, s Sources) error {
-	m.connected.Set(0)
-	if s.Connected() {
-		m.connected.Set(1)
-	}
-	if free, err := s.Free(); err == nil {
-		m.free.Set(float64(free))
-	}
-	depth, err := s.Queue.Depth(ctx)
-	if err != nil {
-		return err
-	}
-	for p, n := range depth {
-		m.depth.WithLabelValues(string(p)).Set(float64(n))
-	}
-	return m.records(ctx, s.Queue)
-}
-
-// Certificate is a file whose certificate this worker shows or trusts.
-type Certificate struct{ Name, Path string }
-
-// expiries reads when certificates end; a file that cannot be read has no figure.
-func (m *Meters) expiries(certs []Certificate) {
-	for _, c := range certs {
-		b, err := os.ReadFile(c.Path)
-		if err != nil {
-			continue
-		}
-		var first time.Time
-		for block, rest := pem.Decode(b); block != nil; block, rest = pem.Decode(rest) {
-			if x, err := x509.ParseCertificate(block.Bytes); err == nil && (first.IsZero() || x.NotAfter.Before(first)) {
-				first = x.NotAfter
-			}
-		}
-		if !first.IsZero() {
-			m.expiry.WithLabelValues(c.Name).Set(float64(first.Unix()))
-		}
-	}
-}
-
-// recordsEvery is how long figures about all records serve: reading them costs the server something.
-const recordsEvery = 15 * time.Second
-
-// once lets one reader at a time gather, and the others have what it found.
-type once struct {
-	mu   sync.Mutex
-	last time.Time
-}
-
-// due reports whether it is time again.
-func (o *once) due(every time.Duration) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if time.Since(o.last) < every {
-		return false
-	}
-	o.last = time.Now()
-	return true
-}
-
-// records reads the figures that stand in the records of all jobs.
-func (m *Meters) records(ctx context.Context, q *jobs.Queue) error {
-	now := time.Now()
-	var oldest, heldSince, deadline time.Time
-	held := 0
-	before := func(t *time.Time, other time.Time) {
-		if t.IsZero() || other.Before(*t) {
-			*t = other
-		}
-	}
-	err := q.States(ctx, func(s jobs.State) bool {
-		switch {
-		case s.Phase == jobs.Held:
-			held++
-			before(&heldSince, s.Updated)
-		case !s.Phase.Final():
-			before(&oldest, s.Submitted)
-			if j, err := s.Decoded(); err == nil && j.Deadline != nil {
-				before(&deadline, *j.Deadline)
-			}
-		}
-		return true
-	})
-	if err != nil {
-		return err
-	}
-	age := func(t time.Time) float64 {
-		if t.IsZero() {
-			return 0
-		}
-		return max(now.Sub(t).Seconds(), 0)
-	}
-	m.held.Set(float64(held))
-	m.heldAge.Set(age(heldSince))
-	m.oldest.Set(age(oldest))
-	m.deadline.Set(math.Inf(1))
-	if !deadline.IsZero() {
-		m.deadline.Set(deadline.Sub(now).Seconds())
-	}
-	return nil
 }

@@ -22,11 +22,13 @@ func TestMetricsPage(t *testing.T) {
 	m.Settled(jobs.State{}, jobs.FateDead, nil)
 	m.depth.WithLabelValues("normal").Set(0)
 	m.expiry.WithLabelValues("nats-ca").Set(0)
+	m.Worker("abc", 1, 1)
+	m.keyUntil(func() (time.Time, bool) { return time.Now(), true })
 	families, err := m.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(families) < 14 {
+	if len(families) < 21 {
 		t.Fatalf("only %d metrics", len(families))
 	}
 	for _, f := range families {

@@ -69,6 +69,9 @@ func (r *Room) Free() (int64, error) {
 	return free, err
 }
 
+// Reserve is how many bytes have to stay free.
+func (r *Room) Reserve() int64 { return r.reserve }
+
 // Low reports whether less than the reserve is free, or nobody can tell.
 func (r *Room) Low() bool {
 	free, err := r.Free()

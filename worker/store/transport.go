@@ -157,22 +157,13 @@ func (b *watchedAnswer) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// newTransport speaks to the store and nobody else: proxies of the environment are not asked.
+// newTransport speaks to the store and nobody else: proxies of the environment are not asked. caFile replaces the machine's
+// authorities; it is read anew for each connection, so that a renewed authority counts without a restart.
 func newTransport(caFile string) (*http.Transport, error) {
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if caFile != "" {
-		pem, err := os.ReadFile(caFile)
-		if err != nil {
-			return nil, fmt.Errorf("read the store's certificates: %w", err)
-		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("read the store's certificates: %s holds none in PEM form", caFile)
-		}
-	}
-	return &http.Transport{
-		DialContext:           (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig:       conf,
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	t := &http.Transport{
+		DialContext:           dialer.DialContext,
+		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:   dialTimeout,
 		MaxIdleConns:          32,
 		MaxIdleConnsPerHost:   16,
@@ -181,5 +172,33 @@ func newTransport(caFile string) (*http.Transport, error) {
 		DisableCompression:    true, // objects are bytes, also those that claim to be compressed
 		WriteBufferSize:       64 << 10,
 		ReadBufferSize:        64 << 10,
-	}, nil
+	}
+	if caFile == "" {
+		return t, nil
+	}
+	if _, err := authorities(caFile); err != nil {
+		return nil, err
+	}
+	t.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		pool, err := authorities(caFile)
+		if err != nil {
+			return nil, err
+		}
+		d := tls.Dialer{NetDialer: dialer, Config: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}}
+		return d.DialContext(ctx, network, addr)
+	}
+	return t, nil
+}
+
+// authorities reads certificates in PEM form.
+func authorities(caFile string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the store's certificates: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("read the store's certificates: %s holds none in PEM form", caFile)
+	}
+	return pool, nil
 }

@@ -1,0 +1,122 @@
+package archive
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"veil/worker/connect"
+	"veil/worker/jobs"
+	"veil/worker/store"
+)
+
+// Forward brings the record of a job that its caller has just claimed forward, where the store knows more of the job: its answer,
+// a person's later word, or an attempt with the claim's own number or a later one. So is a record from a backup of the queue. It
+// reports whether it did: the claim is lost then. It reads one list where nothing of an earlier attempt lies there.
+func Forward(ctx context.Context, s *connect.Service, id string) (bool, error) {
+	attempts, _, err := listAttempts(ctx, s, store.Restricted+id+"/")
+	if err != nil {
+		return false, err
+	}
+	r := &remains{id: id, attempts: attempts, released: map[int]bool{}}
+	for _, a := range attempts {
+		if !a.manifest || r.released[a.generation] {
+			continue
+		}
+		_, err := s.Store.Stat(ctx, store.ReleasePrefix(id, a.generation)+store.ManifestName)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return false, fmt.Errorf("look for release of %s: %w", id, err)
+		}
+		r.released[a.generation] = err == nil
+	}
+	return bringForward(ctx, s, r, true)
+}
+
+// bringForward replaces the record of a job by what the store says, if that is newer. claimed says that the record's epoch has
+// just been taken by somebody who has put nothing yet.
+func bringForward(ctx context.Context, s *connect.Service, r *remains, claimed bool) (bool, error) {
+	return s.Queue.Advance(ctx, r.id, func(have jobs.State) (jobs.State, bool, error) {
+		newer, err := r.newer(ctx, s, have, claimed)
+		if err != nil || !newer {
+			return have, false, err
+		}
+		next, err := stateOf(ctx, s, r)
+		if err != nil {
+			return have, false, err
+		}
+		if r.released[next.Generation] && !next.Phase.Final() && next.Result == nil {
+			return have, false, errRemains // it is out, and nothing tells what went out
+		}
+		next.Epoch = max(next.Epoch, have.Epoch)
+		return next, true, nil
+	})
+}
+
+// newer reports whether the store knows more of a job than its record. What an attempt puts and what is copied of a record
+// always follows the record, so whatever is ahead of it shows that the record was set back. r must have been listed before the
+// record was read.
+func (r *remains) newer(ctx context.Context, s *connect.Service, have jobs.State, claimed bool) (bool, error) {
+	for _, a := range r.attempts {
+		if a.generation > have.Generation || a.epoch > have.Epoch || claimed && a.epoch == have.Epoch {
+			return true, nil
+		}
+	}
+	if r.released[have.Generation] && (have.Phase == jobs.Queued || have.Phase == jobs.Running) {
+		return true, nil
+	}
+	b, _, err := s.Store.Read(ctx, stateRecordKey(r.id), maxRecord)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read record of %s: %w", r.id, err)
+	}
+	var kept jobs.State
+	if json.Unmarshal(b, &kept) != nil || kept.ID != r.id || kept.Schema != jobs.StateSchema {
+		return false, nil // no copy of ours tells nothing
+	}
+	return follows(kept, have), nil
+}
+
+// follows reports whether the first record is a later one of the same job than the second.
+func follows(kept, have jobs.State) bool {
+	switch {
+	case kept.Generation != have.Generation:
+		return kept.Generation > have.Generation
+	case kept.Epoch != have.Epoch && !have.Phase.Final():
+		return kept.Epoch > have.Epoch || kept.Phase.Final()
+	case !kept.Phase.Final():
+		return false
+	}
+	return !have.Phase.Final() || kept.Phase == jobs.Withdrawn && have.Phase == jobs.Released || kept.Phase == jobs.Cancelled && have.Phase == jobs.Held
+}
+
+// missing lists the answered jobs whose record names a result that the store does not have, as after the loss of a store whose
+// replica was behind.
+func missing(ctx context.Context, s *connect.Service, all []*remains) ([]string, error) {
+	byID := map[string]*remains{}
+	for _, r := range all {
+		byID[r.id] = r
+	}
+	ids := []string{}
+	err := s.Queue.States(ctx, func(state jobs.State) bool {
+		if state.Result != nil && (state.Phase == jobs.Released || state.Phase == jobs.Held) && !byID[state.ID].has(state) {
+			ids = append(ids, state.ID)
+		}
+		return true
+	})
+	slices.Sort(ids)
+	return ids, err
+}
+
+// has reports whether the manifest of a record's result lies where it should; nil is a job that the store knows nothing of.
+func (r *remains) has(state jobs.State) bool {
+	if r == nil || state.Phase == jobs.Released && !r.released[state.Result.Generation] {
+		return false
+	}
+	return slices.ContainsFunc(r.attempts, func(a attemptFiles) bool {
+		return a.manifest && a.generation == state.Result.Generation && a.epoch == state.Result.Epoch
+	})
+}
