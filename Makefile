@@ -17,7 +17,7 @@ TARGETS     := linux/amd64 linux/arm64 windows/amd64 darwin/arm64
 CI_PACKAGES := ./.ci/gotest ./.ci/vulncheck ./.ci/supply
 TESTFLAGS   ?= -race -timeout 40m
 
-.PHONY: help demo test faults deps go models servers build verifiers reproducible vulncheck lint bench bench-queue rehearse bundle rehearse-bundle clean
+.PHONY: help demo test faults runbooks deps go models servers build verifiers reproducible vulncheck lint bench bench-queue rehearse bundle rehearse-bundle clean
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make faults   kill workers, queue and store under load (half an hour; does its own set-up)"
 	@echo "make bundle   one signed archive in dist/ that installs veil without network (does its own set-up)"
 	@echo "make rehearse-bundle  install, upgrade and roll back such archives in a bare Debian without network (as root)"
+	@echo "make runbooks type every runbook against real servers (some minutes; does its own set-up)"
 	@echo "make deps     install the Debian packages of docker/packages.txt"
 	@echo "make models   fetch the weights and ONNX Runtime, checked by digest"
 	@echo "make servers  build the S3 servers that the tests need, outside the checkout"
@@ -78,6 +79,7 @@ test: models build servers
 	@docker/install.sh demo test bundle
 	@cd docker/rehearse && go test ./...
 	@cd docker/bundle/sbom && go test ./...
+	@docker/watch/prometheus.sh
 	@go run ./.ci/gotest $(TESTFLAGS) ./... $(CI_PACKAGES)
 
 faults: models build servers
@@ -92,13 +94,18 @@ rehearse-bundle: models go
 	@docker/install.sh demo bundle
 	@go test -tags bundle -count=1 -timeout 90m -v -run 'TestRehearsal|TestWithoutSystemd' ./docker/bundle
 
+runbooks: models servers
+	@docker/install.sh demo test
+	@go test -tags runbooks -count=1 -timeout 60m -v ./docs/runbooks
+
 lint: deps go
 	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "lint: gofmt -w these:" $$out >&2; exit 1; }
 	@go vet ./... $(CI_PACKAGES)
 	@go vet -tags faults ./bench/faults
 	@go vet -tags bundle ./docker/bundle
+	@go vet -tags runbooks ./docs/runbooks
 	@go mod tidy -diff
-	@go run $(STATICCHECK) -tags faults ./... $(CI_PACKAGES)
+	@go run $(STATICCHECK) -tags faults,runbooks ./... $(CI_PACKAGES)
 	@for tool in docker/rehearse docker/bundle/sbom; do (cd $$tool && go vet ./... && go mod tidy -diff && go run $(STATICCHECK) ./...) || exit 1; done
 	@echo "lint: clean"
 
