@@ -25,7 +25,9 @@ func TestRenewedAuthority(t *testing.T) {
 	second, secondPEM := selfSigned(t, 2)
 	shown := &first
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	srv.TLS = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return shown, nil }}
+	srv.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		return &tls.Config{Certificates: []tls.Certificate{*shown}}, nil
+	}}
 	srv.StartTLS()
 	defer srv.Close()
 	write := func(pem []byte) {
