@@ -160,7 +160,7 @@ func (m *machine) runs(b built) {
 	}
 	m.run("systemctl is-active veil-nats veil-store veil-worker@1 veil-worker@2")
 	for _, worker := range []string{"1", "2"} {
-		out := m.run("readlink /proc/$(systemctl show -P MainPID veil-worker@" + worker + ")/exe; ps -o user= -p $(systemctl show -P MainPID veil-worker@" + worker + ") 2>/dev/null || stat -c %U /proc/$(systemctl show -P MainPID veil-worker@" + worker + ")")
+		out := m.run("pid=$(systemctl show -P MainPID veil-worker@" + worker + "); readlink /proc/$pid/exe; id -nu $(awk '/^Uid:/ { print $2 }' /proc/$pid/status)")
 		if out != "/usr/bin/veil\nveil\n" {
 			m.t.Errorf("worker %s runs %q", worker, out)
 		}
