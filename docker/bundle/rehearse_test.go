@@ -172,7 +172,7 @@ func (m *machine) sandboxHolds() {
 	m.t.Helper()
 	log := m.run("journalctl -q --no-pager -o cat -u veil-worker@1 | grep '\"serving\"' | tail -n 1")
 	m.say("worker: %s", strings.TrimSpace(log))
-	for _, part := range []string{"landlock", "seccomp", "namespaces"} {
+	for _, part := range []string{"required: ", "Landlock", "system call filter", "network namespace", "user namespace"} {
 		if !strings.Contains(log, part) {
 			m.t.Errorf("the worker's children lack %s: %s", part, log)
 		}
@@ -208,11 +208,11 @@ type view struct {
 // count tells how many of the rehearsal's jobs have their answer, and how many are at work.
 func (m *machine) count() (done, at int) {
 	m.t.Helper()
-	var all []view
-	if err := json.Unmarshal([]byte(m.run("veil-here jobs --case rehearsal --json")), &all); err != nil {
+	var list struct{ Jobs []view }
+	if err := json.Unmarshal([]byte(m.run("veil-here jobs --case rehearsal --limit 0 --json")), &list); err != nil {
 		m.t.Fatal(err)
 	}
-	for _, v := range all {
+	for _, v := range list.Jobs {
 		switch v.Phase {
 		case "released", "held":
 			done++
@@ -223,8 +223,8 @@ func (m *machine) count() (done, at int) {
 			m.t.Fatalf("job %s is %s: %s", v.ID, v.Phase, m.run("veil-here job "+v.ID))
 		}
 	}
-	if len(all) != jobCount {
-		m.t.Fatalf("%d jobs are known, %d were handed in", len(all), jobCount)
+	if len(list.Jobs) != jobCount {
+		m.t.Fatalf("%d jobs are known, %d were handed in", len(list.Jobs), jobCount)
 	}
 	return done, at
 }
