@@ -384,6 +384,8 @@ start_units() {
 			[[ $unit != veil-worker@* ]] || { instance=${unit#veil-worker@} && ready "${instance%.service}"; } ||
 				fail 1 "$unit takes no jobs: look at journalctl -u $unit and run it again"
 		done
+		# Later the target is left as it is: who stopped it had a reason.
+		[ -n "$(recorded current)" ] || systemctl start veil.target
 	fi
 	rm -f $state/drained
 }
