@@ -341,7 +341,7 @@ ready() {
 	local answer address
 	address=$(cat $settings/worker.env $keys/worker.env "$settings/worker-$1.env" 2>/dev/null | sed -n 's/^VEIL_LISTEN=//p' | tail -n 1)
 	address=${address:-127.0.0.1:946$1}
-	for _ in $(seq 120); do
+	for _ in $(seq 600); do
 		answer=$( (exec 3<>"/dev/tcp/${address%:*}/${address##*:}" && printf 'GET /readyz HTTP/1.0\r\n\r\n' >&3 && head -n 1 <&3) 2>/dev/null || true)
 		[[ $answer != *" 200 "* ]] || return 0
 		sleep 0.5
@@ -351,7 +351,7 @@ ready() {
 
 # listening PORT waits until something answers there.
 listening() {
-	for _ in $(seq 60); do
+	for _ in $(seq 240); do
 		! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null || return 0
 		sleep 0.5
 	done

@@ -90,8 +90,8 @@ func boot(t *testing.T, root string) *machine {
 		_ = cmd.Wait()
 	})
 	m := &machine{t: t, root: root}
-	for range 300 {
-		time.Sleep(100 * time.Millisecond)
+	for range 600 {
+		time.Sleep(200 * time.Millisecond)
 		children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", cmd.Process.Pid, cmd.Process.Pid))
 		name, _ := os.ReadFile("/proc/" + strings.TrimSpace(string(children)) + "/comm")
 		if m.init = strings.TrimSpace(string(children)); strings.TrimSpace(string(name)) != "systemd" {

@@ -72,7 +72,7 @@ func clips(t *testing.T, n int) string {
 		t.Fatal(err)
 	}
 	for i := range n {
-		mustRun(t, dir, "ffmpeg", "-v", "error", "-nostdin", "-ss", fmt.Sprintf("%.2f", float64(i)*0.3), "-t", "1.2", "-i", sample,
+		mustRun(t, dir, "ffmpeg", "-v", "error", "-nostdin", "-ss", fmt.Sprintf("%.2f", float64(i)*0.3), "-t", "0.8", "-i", sample,
 			"-vf", "scale=640:-2", "-c:v", "libx264", "-preset", "veryfast", "-an", fmt.Sprintf("clip-%02d.mp4", i))
 	}
 	return dir
@@ -188,7 +188,7 @@ func (m *machine) watchedFolder() {
 	m.t.Helper()
 	m.run("install -d -o veil -g veil /srv/veil/inbox && sed 's/^#VEIL_EVERY=.*/VEIL_EVERY=1s/' /usr/share/doc/veil/watch.env >/etc/veil/watch/inbox.env && " +
 		"systemctl enable -q --now veil-watch@inbox && install -o veil -g veil -m 0640 clips/clip-09.mp4 /srv/veil/inbox/")
-	m.run("for i in $(seq 240); do [ -e /srv/veil/inbox/done/clip-09.redacted.mp4 ] && exit; sleep 0.5; done; find /srv/veil; exit 1")
+	m.run("for i in $(seq 1200); do [ -e /srv/veil/inbox/done/clip-09.redacted.mp4 ] && exit; sleep 0.5; done; find /srv/veil; exit 1")
 	m.say("watched folder: %s", strings.ReplaceAll(strings.TrimSpace(m.run("cd /srv/veil/inbox && find done -type f | sort")), "\n", " "))
 	m.run("cd /srv/veil/inbox/done && veil-here verify clip-09.redacted.mp4 --trust /etc/veil/keys/veil.pub; [ $? = 0 ] || [ $? = 7 ] || exit 1")
 }
@@ -231,7 +231,7 @@ func (m *machine) count() (done, at int) {
 
 func (m *machine) waitFor(what string, enough func(done, at int) bool) {
 	m.t.Helper()
-	for end := time.Now().Add(15 * time.Minute); time.Now().Before(end); time.Sleep(time.Second) {
+	for end := time.Now().Add(25 * time.Minute); time.Now().Before(end); time.Sleep(time.Second) {
 		if done, at := m.count(); enough(done, at) {
 			m.say("%s: %d done, %d at work, %d wait", what, done, at, jobCount-done-at)
 			return
@@ -317,7 +317,7 @@ func (m *machine) evidence() {
 func (m *machine) interrupted(b built) {
 	m.t.Helper()
 	out := m.run("setsid ./" + b.folder() + "/install.sh install --yes >upgrade.log 2>&1 & pid=$!; " +
-		"for i in $(seq 600); do grep -q 'installing packages' upgrade.log && break; sleep 0.05; done; sleep 1; kill -9 -- -$pid; sleep 1; cat upgrade.log; dpkg -l veil veil-queue veil-store | tail -n 3")
+		"for i in $(seq 6000); do grep -q 'installing packages' upgrade.log && break; sleep 0.05; done; sleep 1; kill -9 -- -$pid; sleep 1; cat upgrade.log; dpkg -l veil veil-queue veil-store | tail -n 3")
 	m.say("killed in the middle of an upgrade:\n%s", out)
 	m.say("run again:\n%s", m.run("./"+b.folder()+"/install.sh install --yes"))
 	m.runs(b)
