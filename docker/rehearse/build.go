@@ -36,7 +36,7 @@ func (b *builder) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(b.out, "rehearse: %4.0f s  %s\n", time.Since(b.begun).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// build carries out every stage that the last one needs, and gives the last. The roots of the others are removed.
+// build carries out every stage that the last one needs, and gives the last.
 func (b *builder) build(ctx context.Context) (*image, error) {
 	built := map[string]*image{}
 	stages := b.file.needed()
@@ -69,21 +69,10 @@ func (b *builder) build(ctx context.Context) (*image, error) {
 		}
 		built[strings.ToLower(s.Name)] = i
 		if n == len(stages)-1 {
-			return i, b.drop(built, i)
+			return i, nil
 		}
 	}
 	return nil, errors.New("no stage")
-}
-
-// drop removes the roots of all stages but one.
-func (b *builder) drop(built map[string]*image, keep *image) error {
-	var errs []error
-	for _, i := range built {
-		if i.root != keep.root && strings.HasPrefix(i.root, b.work) {
-			errs = append(errs, os.RemoveAll(i.root))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // oneLine shows an instruction in one line of a terminal.

@@ -73,7 +73,7 @@ func (m *machine) hosts() []string {
 	return hosts
 }
 
-// authorities refuses certificates that come from no package of Debian's.
+// authorities refuses certificates that come from no package of Debian's. An image without any is fine.
 func authorities(root string) error {
 	shipped := map[string]bool{}
 	err := filepath.WalkDir(filepath.Join(root, "usr/share/ca-certificates"), func(path string, e fs.DirEntry, err error) error {
@@ -86,7 +86,7 @@ func authorities(root string) error {
 		}
 		return err
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	own, err := os.ReadDir(filepath.Join(root, "usr/local/share/ca-certificates"))
@@ -97,7 +97,7 @@ func authorities(root string) error {
 		return fmt.Errorf("the image holds an authority of this machine: %s", own[0].Name())
 	}
 	b, err := os.ReadFile(filepath.Join(root, "etc/ssl/certs/ca-certificates.crt"))
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for block, rest := pem.Decode(b); block != nil; block, rest = pem.Decode(rest) {

@@ -120,6 +120,9 @@ func TestNothingOfThisMachineMayStay(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if err := m.clean(t.TempDir()); err != nil {
+			t.Errorf("an image without any authority: %v", err)
+		}
 		err := m.clean(root)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, want %q", c.path, err, c.want)
