@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"veil/worker/intake"
 	"veil/worker/jobs"
 	"veil/worker/screen"
+	"veil/worker/store"
 	"veil/worker/text"
 )
 
@@ -41,7 +43,11 @@ type changing struct {
 // changeEach changes the records of several jobs, and keeps what they are then in the store. The access log comes first.
 func changeEach(ctx context.Context, f *connect.Flags, a *app, c changing, change func(*jobs.Queue, string) (jobs.State, error)) error {
 	return eachJob(ctx, f, a, c.ids, func(s *connect.Service, id string) (jobs.State, error) {
-		if _, err := s.Queue.State(ctx, id); err != nil {
+		state, err := s.Queue.State(ctx, id)
+		if err == nil && c.anew {
+			err = clipThere(ctx, s, state)
+		}
+		if err != nil {
 			return jobs.State{}, err
 		}
 		if err := s.Note(ctx, access.Entry{Action: access.Alteration, Job: id, What: c.what}); err != nil {
@@ -49,6 +55,18 @@ func changeEach(ctx context.Context, f *connect.Flags, a *app, c changing, chang
 		}
 		return archive.Kept(ctx, s, id, c.anew)(change(s.Queue, id))
 	})
+}
+
+// clipThere refuses to begin a job anew whose clip was handed in as a file and has been removed since: it could only fail again.
+func clipThere(ctx context.Context, s *connect.Service, state jobs.State) error {
+	j, err := state.Decoded()
+	if err != nil || j.Source.Bucket != connect.IncomingBucket {
+		return err
+	}
+	if _, err := s.Source.Stat(ctx, j.Source.Bucket, j.Source.Key, j.Source.Version); errors.Is(err, store.ErrNotFound) {
+		return failure.Newf(failure.SourceMissing, "hand it in again", "the clip of job %s, which was handed in as a file, is not in the store any more", state.ID)
+	}
+	return nil
 }
 
 // eachJob does one thing to several jobs; one that it cannot be done to stops no other.

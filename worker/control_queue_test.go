@@ -77,7 +77,8 @@ func TestRequeueFromTheDeadLetters(t *testing.T) {
 	if err := h.s.Store.Remove(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
-	h.want(0, "retry", id, "--fresh")
+	contains(t, h.want(1, "retry", id, "--fresh"), "not in the store any more", "hand it in again")
+	contains(t, h.want(1, "dead", "requeue", id), "not in the store any more")
 	h.phase(id, jobs.Failed)
 
 	h.want(0, "dead", "drop", other)
@@ -87,6 +88,38 @@ func TestRequeueFromTheDeadLetters(t *testing.T) {
 	if err := json.Unmarshal([]byte(h.want(0, "dead", "list", "--json")), &list); err != nil || len(list.Dead) != 1 || list.Dead[0].ID != id {
 		t.Errorf("letters %+v, %v", list, err)
 	}
+}
+
+// TestDecisionThatWasNotKept: the same command again keeps it; another decision is refused.
+func TestDecisionThatWasNotKept(t *testing.T) {
+	h := newHouse(t)
+	stop := h.workUntil()
+	id := h.bring(jobs.Held, "hold")
+	stop()
+	// The record's copy cannot be written where a folder lies in its place.
+	kept := filepath.Join(h.store, "restricted", id, archive.StateName)
+	if err := os.RemoveAll(kept); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(kept, "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	decision := []string{"decide", id, "--dismiss", "F1", "--reason", "a drum", "--by", "A. Officer"}
+	contains(t, h.want(1, decision...), "run the command again")
+	if err := os.RemoveAll(kept); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, h.want(2, "decide", id, "--region", "0,0,32,32", "--reason", "more", "--by", "B. Officer"), "by other decisions than these")
+	contains(t, h.want(0, decision...), id)
+	b, err := os.ReadFile(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var state jobs.State
+	if err := json.Unmarshal(b, &state); err != nil || state.Generation != 2 || state.Phase != jobs.Queued {
+		t.Errorf("%+v, %v", state, err)
+	}
+	h.want(2, decision...) // it is decided and kept: nothing is left to do
 }
 
 func TestDecideOnAHeldJob(t *testing.T) {

@@ -217,7 +217,7 @@ func (d *daemon) every(ctx context.Context, what string, interval time.Duration,
 
 // destroyOnce destroys what may stay no longer, in store, queue and access log.
 func (d *daemon) destroyOnce(ctx context.Context) error {
-	r, err := sweeper(d.service).Run(ctx, true)
+	r, err := sweeper(d.service, d.key).Run(ctx, true)
 	done := 0
 	for _, j := range r.Jobs {
 		if j.Done {
@@ -232,6 +232,9 @@ func (d *daemon) destroyOnce(ctx context.Context) error {
 
 // collectOnce tidies the store, and removes the scratch folders of dead processes.
 func (d *daemon) collectOnce(ctx context.Context) error {
+	if err := store.CheckClock(ctx, d.service.Store, time.Now); err != nil {
+		return err // what is old cannot be told
+	}
 	n, err := archive.Tidy(ctx, d.service, d.collect.age)
 	clips := 0
 	if d.collect.clips > 0 {

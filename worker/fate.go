@@ -92,6 +92,8 @@ func causeFor(err error) jobs.Cause {
 		code = failure.StoreAccess
 	case errors.Is(err, store.ErrUnsafe):
 		code = failure.StoreUnsafe
+	case errors.Is(err, store.ErrClock):
+		code = failure.Clock
 	case errors.Is(err, store.ErrDamaged), errors.Is(err, store.ErrExists):
 		code = failure.WrongDigest
 	default:

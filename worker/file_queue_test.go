@@ -11,6 +11,7 @@ import (
 	"veil/worker/access"
 	"veil/worker/jobs"
 	"veil/worker/seal"
+	"veil/worker/store/storetest"
 )
 
 // TestWhoeverTouchesAJobIsLogged: each command leaves its entry, with who, why and to whom.
@@ -59,7 +60,6 @@ func TestWhoeverTouchesAJobIsLogged(t *testing.T) {
 		t.Errorf("%d lines for %d entries: %v", strings.Count(string(b), "\r\n"), len(told), err)
 	}
 	h.want(2, "access", "--from", "yesterday")
-	h.want(2, "access", "--zone", "Nowhere/Place")
 }
 
 // TestAccessLogHasAPlaceOfItsOwn, and a command that cannot write there does not do its work.
@@ -169,10 +169,76 @@ func TestDisclosuresAreChained(t *testing.T) {
 	}
 	contains(t, h.want(0, "disclose", id, "--recipient", "x", "--purpose", "y", "--by", "z"), "disclosure 3", "unsigned")
 	h.want(2, "disclose", id, "--recipient", "x", "--purpose", "y", "--by", "z", "--key", h.file("no.key", "x"))
+	// What was signed comes along for whoever fetches it, the names only with the restricted evidence.
+	for name, args := range map[string][]string{"public": nil, "all": {"--evidence"}} {
+		dir := t.TempDir()
+		h.want(0, append([]string{"get", id, "-o", dir}, args...)...)
+		h.want(0, append([]string{"get", id, "-o", dir}, args...)...) // again changes nothing
+		var got []string
+		for _, n := range []string{"1", "2", "3"} {
+			for _, ending := range []string{".json", ".annex.json"} {
+				if found, err := filepath.Glob(filepath.Join(dir, "*.statement-"+n+ending)); err != nil || len(found) > 1 {
+					t.Fatal(found, err)
+				} else if len(found) == 1 {
+					got = append(got, n+ending)
+				}
+			}
+		}
+		want := "1.json 2.json"
+		if name == "all" {
+			want = "1.json 1.annex.json 2.json 2.annex.json"
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: fetched %q, want %s", name, got, want)
+		}
+	}
 	held := h.submit("hold")
 	h.phase(held, jobs.Held)
 	if code, _, _ := h.veil("disclose", held, "--recipient", "x", "--purpose", "y", "--by", "z"); code == 0 {
 		t.Error("what is held was recorded as handed out")
+	}
+}
+
+// TestDestroyedJobIsTold: whoever asks for it hears when and by what rule it was destroyed, and gets the signed statement of that.
+func TestDestroyedJobIsTold(t *testing.T) {
+	h := newHouse(t)
+	h.work()
+	id := h.submit("ok", "--destroy-after", time.Now().Add(time.Hour).Format(time.RFC3339))
+	state := h.phase(id, jobs.Released)
+	key, err := seal.NewKey(zeros{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().Add(2 * time.Hour)
+	w := sweeper(h.s, key)
+	w.Now = func() time.Time { return now }
+	w.Store = storetest.Clocked(w.Store, w.Now)
+	for range 3 {
+		if _, err := w.Run(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Hour)
+	}
+	dir := t.TempDir()
+	for range 2 { // again changes nothing
+		contains(t, h.want(1, "get", id, "-o", dir), "job "+id+" was destroyed at", "destroy_after", "statement-1.json")
+	}
+	contains(t, h.want(1, "get", id, "-o", dir, "--json"), `"code": "destroyed"`)
+	contains(t, h.want(2, "get", "nobody", "-o", dir), "there is no job nobody")
+	b, err := os.ReadFile(filepath.Join(dir, jobs.Job{ID: id}.DerivativeName()+".statement-1.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := seal.OpenEnvelope(b)
+	if err != nil || e.Check(key.Public()) != nil {
+		t.Fatal(err)
+	}
+	said, derivative, err := seal.ParseEvent(e.Payload)
+	if err != nil || said.Kind != seal.Deletion || derivative != state.Result.Digests["derivative"] || said.Follows(state.Result.Envelope, state.Result.Envelope, 1) != nil {
+		t.Errorf("%+v about %s, %v", said, derivative, err)
+	}
+	if names, err := os.ReadDir(dir); err != nil || len(names) != 2 {
+		t.Errorf("%v, %v", names, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"veil/worker/fetch"
 	"veil/worker/intake"
 	"veil/worker/jobs"
+	"veil/worker/retention"
 	"veil/worker/text"
 )
 
@@ -106,6 +108,16 @@ func (c *getCmd) states(ctx context.Context, s *connect.Service) (states []jobs.
 	}
 	for _, id := range c.ID {
 		st, err := s.Queue.State(ctx, id)
+		if errors.Is(err, jobs.ErrNotFound) {
+			row, err := c.destroyed(ctx, s, id)
+			if err != nil {
+				return nil, nil, err
+			}
+			if row != nil {
+				rows = append(rows, *row)
+				continue
+			}
+		}
 		if err != nil {
 			rows = append(rows, gotten{ID: id, Failure: failure.As(failure.OfJob(id, err))})
 			continue
@@ -113,6 +125,26 @@ func (c *getCmd) states(ctx context.Context, s *connect.Service) (states []jobs.
 		states = append(states, st)
 	}
 	return states, rows, nil
+}
+
+// destroyed is the row of a job that was destroyed, whose deletion statements are fetched in its place; nil where there was none.
+func (c *getCmd) destroyed(ctx context.Context, s *connect.Service, id string) (*gotten, error) {
+	t, err := retention.TombstoneOf(ctx, s.Store, id)
+	if err != nil || t == nil {
+		return nil, failure.OfStore(err)
+	}
+	if err := s.Note(ctx, c.entry(id)); err != nil {
+		return nil, err
+	}
+	files, err := fetch.Deletions(t.Statements, fetch.Place{Dir: c.Out, Name: jobs.Job{ID: id}.DerivativeName()})
+	if err != nil {
+		return nil, err
+	}
+	told := fmt.Sprintf("job %s was destroyed at %s, by %s", id, stamp(t.Destroyed), t.Rule())
+	if len(files) > 0 {
+		told += "; its signed statement is " + files[0]
+	}
+	return &gotten{ID: id, Files: files, Failure: failure.As(failure.Coded(failure.Destroyed, told))}, nil
 }
 
 // tellGotten prints the files, and ends with the worst code.

@@ -61,7 +61,7 @@ func (wordFlags) each(ctx context.Context, a *app, f *connect.Flags, ids []strin
 		return err
 	}
 	defer connect.Closing(s, &err)
-	w := sweeper(s)
+	w := sweeper(s, nil)
 	for _, id := range ids {
 		err := do(w, id)
 		switch {

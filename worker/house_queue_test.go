@@ -77,13 +77,18 @@ func newHouse(t *testing.T) *house {
 }
 
 // work serves jobs with the stand-in until the test ends.
-func (h *house) work() {
-	soft, stop := context.WithCancel(context.Background())
+func (h *house) work() { h.workUntil() }
+
+// workUntil serves jobs with the stand-in until the test ends, or until what it gives is called.
+func (h *house) workUntil() (stop func()) {
+	soft, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		h.s.Queue.Serve(soft, soft, jobs.ServeOptions{Slots: 2, ReconcileEvery: time.Second}, h.process)
 	})
-	h.t.Cleanup(func() { stop(); wg.Wait() })
+	stop = func() { cancel(); wg.Wait() }
+	h.t.Cleanup(stop)
+	return stop
 }
 
 // gate holds the stand-in back at jobs whose clip says "wait NAME" until it is opened.

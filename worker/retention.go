@@ -13,6 +13,7 @@ import (
 	"veil/worker/intake"
 	"veil/worker/retention"
 	"veil/worker/screen"
+	"veil/worker/seal"
 	"veil/worker/text"
 )
 
@@ -23,14 +24,18 @@ type retentionCmd struct {
 	Progress string `enum:"auto,json,none" default:"auto" help:"auto (on a terminal), json (lines on standard error) or none."`
 }
 
-// sweeper is what destroys, with the connections of a service.
-func sweeper(s *connect.Service) *retention.Sweeper {
-	return &retention.Sweeper{Queue: s.Queue, Store: s.Store, Log: s.Access, Now: time.Now, Person: s.Person,
+// sweeper is what destroys, with the connections of a service; key signs what is stated about it.
+func sweeper(s *connect.Service, key *seal.Key) *retention.Sweeper {
+	return &retention.Sweeper{Queue: s.Queue, Store: s.Store, Log: s.Access, Now: time.Now, Person: s.Person, Key: key,
 		Quiet: max(retention.DefaultQuiet, 3*s.Queue.AckWait())}
 }
 
 // Run shows what is due, or destroys it.
 func (c *retentionCmd) Run(ctx context.Context, a *app) (err error) {
+	key, err := a.signingKey(false)
+	if err != nil {
+		return err
+	}
 	s, err := c.Connect(ctx, intake.Options())
 	if err != nil {
 		return err
@@ -38,7 +43,7 @@ func (c *retentionCmd) Run(ctx context.Context, a *app) (err error) {
 	defer connect.Closing(s, &err)
 	m := screen.NewMeter(c.Progress, a.err, "retention")
 	defer m.Close()
-	w := sweeper(s)
+	w := sweeper(s, key)
 	w.Progress = func(done, all int) { m.Event(pipeline.Event{Stage: "destroy", Done: int64(done), Total: int64(all)}) }
 	r, err := w.Run(ctx, c.Apply)
 	m.Close()
@@ -63,6 +68,7 @@ var steps = map[string][2]string{
 	retention.StepWait:    {"waits", "waits"},
 	retention.StepDestroy: {"to be destroyed", "destroyed"},
 	retention.StepAgain:   {"to be looked at again", "nothing is left"},
+	retention.StepLate:    {"late remains to be destroyed", "late remains destroyed"},
 	retention.StepUnknown: {"nothing tells until when it may stay", "nothing tells until when it may stay"},
 }
 
@@ -104,7 +110,7 @@ func (a *app) printRetention(r retention.Report) error {
 		a.printf(", %d are kept by a legal hold", r.Access.Kept)
 	}
 	a.printf("\n")
-	if n := count[retention.StepDestroy] + count[retention.StepAgain] + count[retention.StepCancel]; !r.Applied && n+r.Access.Entries > 0 {
+	if n := count[retention.StepDestroy] + count[retention.StepAgain] + count[retention.StepLate] + count[retention.StepCancel]; !r.Applied && n+r.Access.Entries > 0 {
 		a.printf("nothing was changed: --apply does it\n")
 	}
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"veil/worker/access"
 	"veil/worker/jobs"
 	"veil/worker/retention"
+	"veil/worker/store/storetest"
 )
 
 // TestWorkerLeavesNothingOfADestroyedJob: a job that a worker released, with its reports and its entries in the access log, and
@@ -46,16 +48,23 @@ func TestWorkerLeavesNothingOfADestroyedJob(t *testing.T) {
 	if made != 1 {
 		t.Errorf("%d entries of what the worker made", made)
 	}
-	w := sweeper(s.s)
+	w := sweeper(s.s, nil)
 	now := time.Now()
 	w.Now = func() time.Time { return now }
+	w.Store = storetest.Clocked(w.Store, w.Now)
 	for _, later := range []time.Duration{2 * time.Hour, 4 * time.Hour, 6 * time.Hour} {
 		now = time.Now().Add(later)
 		if _, err := w.Run(t.Context(), true); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for path := range filesIn(t, s.store) {
+	for path, b := range filesIn(t, s.store) {
+		if strings.HasPrefix(path, retention.TombstonePrefix) {
+			if bytes.Contains(b, []byte("goes")) || bytes.Contains(b, []byte("broken")) || bytes.Contains(b, []byte("canary")) {
+				t.Errorf("the tombstone tells %s", b)
+			}
+			continue
+		}
 		if !strings.HasPrefix(path, access.Prefix) && !strings.Contains(path, "stays") {
 			t.Errorf("%s is left in the store", path)
 		}
@@ -81,7 +90,7 @@ func TestDaemonEndsWhatIsDue(t *testing.T) {
 	if state := s.answer("goes"); state.Phase != jobs.Cancelled {
 		t.Errorf("%+v", state)
 	}
-	r, err := sweeper(s.s).Run(t.Context(), false)
+	r, err := sweeper(s.s, nil).Run(t.Context(), false)
 	if err != nil || len(r.Jobs) != 1 || r.Jobs[0].Step != retention.StepWait {
 		t.Errorf("%+v, %v", r, err)
 	}

@@ -3,7 +3,8 @@
 //
 // It lies in a store of its own, or under a prefix of its own, apart from the evidence: it tells of persons, and it has to be
 // gone when the year after an entry's own has ended, while evidence may have to stay. Entries are objects that are created once
-// and never changed. Expiry is by calendar years of the place that the log is kept for, and leaves what a legal hold covers.
+// and never changed. Expiry is by calendar years of UTC, the same for whoever writes and whoever destroys, and leaves what a
+// legal hold covers.
 //
 // The package owns the entry's format (docs/schema/access.schema.json), its keys and its expiry. It signs nothing and decides
 // nothing about a job.
@@ -121,9 +122,7 @@ func Short(s string) string {
 
 // Options are a log's settings.
 type Options struct {
-	// Zone is the place whose calendar years count; default the machine's.
-	Zone *time.Location
-	Now  func() time.Time // default time.Now
+	Now func() time.Time // default time.Now
 }
 
 // Log is an access log in a store. The store stays the caller's.
@@ -134,9 +133,6 @@ type Log struct {
 
 // New opens the log that lies in a store.
 func New(s store.Store, o Options) *Log {
-	if o.Zone == nil {
-		o.Zone = time.Local
-	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -161,7 +157,7 @@ func (l *Log) Write(ctx context.Context, e Entry) error {
 	return nil
 }
 
-// key is access/YEAR/MM-DD/MILLISECONDS-RANDOM-JOB.json, year and day by the log's zone.
+// key is access/YEAR/MM-DD/MILLISECONDS-RANDOM-JOB.json, year and day in UTC.
 func (l *Log) key(e Entry) string {
 	var random [6]byte
 	_, _ = rand.Read(random[:]) // never fails
@@ -169,18 +165,17 @@ func (l *Log) key(e Entry) string {
 	if job == "" {
 		job = noJob
 	}
-	at := e.Time.In(l.o.Zone)
-	return fmt.Sprintf("%s%04d/%s/%013d-%s-%s.json", Prefix, at.Year(), at.Format("01-02"), e.Time.UnixMilli(), hex.EncodeToString(random[:]), job)
+	at := e.Time.UTC()
+	return fmt.Sprintf("%s%04d/%s/%013d-%s-%s.json", Prefix, at.Year(), at.Format("01-02"), at.UnixMilli(), hex.EncodeToString(random[:]), job)
 }
 
-// place is what a key tells of its entry.
+// place is what a key tells of its entry. Its year is that of the moment: the folder may be named by another calendar.
 type place struct {
-	year int
-	job  string
-	at   time.Time
+	job string
+	at  time.Time
 }
 
-var keyForm = regexp.MustCompile(`^access/([0-9]{4})/[0-9]{2}-[0-9]{2}/([0-9]{13})-[0-9a-f]{12}-([A-Za-z0-9_-]{1,64})\.json$`)
+var keyForm = regexp.MustCompile(`^access/[0-9]{4}/[0-9]{2}-[0-9]{2}/([0-9]{13})-[0-9a-f]{12}-([A-Za-z0-9_-]{1,64})\.json$`)
 
 // parseKey reads a key; ok is false where it is none of ours.
 func parseKey(key string) (p place, ok bool) {
@@ -188,9 +183,8 @@ func parseKey(key string) (p place, ok bool) {
 	if m == nil {
 		return place{}, false
 	}
-	p.year, _ = strconv.Atoi(m[1])
-	ms, _ := strconv.ParseInt(m[2], 10, 64)
-	p.at, p.job = time.UnixMilli(ms).UTC(), m[3]
+	ms, _ := strconv.ParseInt(m[1], 10, 64)
+	p.at, p.job = time.UnixMilli(ms).UTC(), m[2]
 	return p, true
 }
 

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	_ "time/tzdata" // a bare container knows no places
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -29,17 +28,7 @@ func testLog(t *testing.T, c *clock) (*Log, store.Store) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	return New(s, Options{Now: c.Now, Zone: berlin(t)}), s
-}
-
-// berlin is an hour or two ahead of UTC: its years begin earlier.
-func berlin(t *testing.T) *time.Location {
-	t.Helper()
-	z, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return z
+	return New(s, Options{Now: c.Now}), s
 }
 
 func at(t *testing.T, s string) time.Time {
@@ -74,6 +63,9 @@ func all(t *testing.T, l *Log, f Filter) (list []Entry) {
 func entry(a Action, job string) Entry {
 	return Entry{Action: a, Job: job, Person: "J. Groß", Reason: "Antrag 12/26", What: "get"}
 }
+
+// entryJSON is an entry as it lies in a store.
+const entryJSON = `{"schema":"veil.access/1","time":"MOMENT","action":"query","job":"young","person":"J. Doe","what":"get"}`
 
 func TestEntriesComeBackInOrder(t *testing.T) {
 	c := &clock{at(t, "2026-03-01T10:00:00Z")}
@@ -126,22 +118,29 @@ func TestEntriesThatLackSomethingAreRefused(t *testing.T) {
 	}
 }
 
-// TestExpiry: an entry goes at the end of the year after its own, by the calendar of the log's place, and not before.
+// TestExpiry: an entry goes at the end of the year after its own, and not before, wherever it was written and whatever the
+// folder of its key is called.
 func TestExpiry(t *testing.T) {
 	c := &clock{at(t, "2026-03-01T10:00:00Z")}
 	l, s := testLog(t, c)
 	write(t, l, entry(Collection, "old"), entry(Query, "held"), entry(Query, ""))
-	c.now = at(t, "2026-12-31T23:30:00Z") // in Berlin it is 2027 already
+	c.now = at(t, "2026-12-31T23:30:00Z").In(time.FixedZone("two hours ahead", 7200)) // a writer for whom it is 2027 already
+	write(t, l, entry(Query, "same"))
+	c.now = at(t, "2027-01-01T00:30:00Z").In(time.FixedZone("five hours behind", -18000)) // and one for whom it is still 2026
 	write(t, l, entry(Query, "young"))
+	older := "access/2026/12-31/" // of an earlier build, by that writer's calendar
+	if _, err := s.Create(t.Context(), older+"1798763400000-0123456789ab-young.json", []byte(strings.Replace(entryJSON, "MOMENT", "2027-01-01T00:30:00Z", 1)), ""); err != nil {
+		t.Fatal(err)
+	}
 	held := func(job string) bool { return job == "held" }
 	for _, step := range []struct {
 		now  string
 		want int // entries that are left
 	}{
-		{"2027-12-31T22:59:59Z", 4}, // 2027 in Berlin
-		{"2027-12-31T23:00:00Z", 2}, // 2028 there: what is of 2026 has to be gone, but for the hold
-		{"2028-12-31T22:59:59Z", 2},
-		{"2028-12-31T23:00:00Z", 1},
+		{"2027-12-31T23:59:59Z", 6},
+		{"2028-01-01T00:00:00Z", 3}, // what is of 2026 has to be gone, but for the hold
+		{"2028-12-31T23:59:59Z", 3},
+		{"2029-01-01T00:00:00Z", 1},
 	} {
 		c.now = at(t, step.now)
 		due, err := l.Expire(t.Context(), held, false)

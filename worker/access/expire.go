@@ -13,8 +13,8 @@ type Expired struct {
 	Years   map[int]int `json:"years,omitempty"` // entries by the year that they are of
 }
 
-// Over reports whether entries of a year have to be gone: from the first moment of the second year after it.
-func (l *Log) Over(year int) bool { return l.o.Now().In(l.o.Zone).Year() > year+1 }
+// Over reports whether entries of a year have to be gone: from the first moment, in UTC, of the second year after it.
+func (l *Log) Over(year int) bool { return l.o.Now().UTC().Year() > year+1 }
 
 // Expire removes the entries whose time is over, with all versions, but those of jobs that held says are under legal hold.
 // Without apply it only counts. It reads keys alone and can be repeated by anyone.
@@ -26,7 +26,7 @@ func (l *Log) Expire(ctx context.Context, held func(job string) bool, apply bool
 			return x, fmt.Errorf("expire access log: %w", err)
 		}
 		p, ok := parseKey(o.Key)
-		if !ok || !l.Over(p.year) {
+		if !ok || !l.Over(p.at.Year()) {
 			continue
 		}
 		if n := len(due); n > 0 && due[n-1] == o.Key {
@@ -37,7 +37,7 @@ func (l *Log) Expire(ctx context.Context, held func(job string) bool, apply bool
 			continue
 		}
 		due = append(due, o.Key)
-		x.Years[p.year]++
+		x.Years[p.at.Year()]++
 	}
 	x.Entries = len(due)
 	if !apply {

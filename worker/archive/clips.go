@@ -15,8 +15,9 @@ import (
 )
 
 // DropClips removes, with all their versions, the clips that were handed in as files and whose job has had its answer for longer
-// than age, and counts them. A held job keeps its clip, because a person's decision renders it again; so does one on which a legal hold
-// lies, and a job without a record, of which nobody can tell. The access log comes first.
+// than age, and counts them. A held job keeps its clip, because a person's decision renders it again; so does a failed one with a
+// dead letter, which may be tried again, one on which a legal hold lies, and a job without a record, of which nobody can tell. The
+// access log comes first.
 func DropClips(ctx context.Context, s *connect.Service, age time.Duration) (n int, err error) {
 	before := time.Now().Add(-age)
 	seen := map[string]bool{}
@@ -58,6 +59,11 @@ func mayDrop(ctx context.Context, s *connect.Service, id string, before time.Tim
 	}
 	if !state.Phase.Final() || state.Phase == jobs.Held || state.Updated.After(before) {
 		return false, nil
+	}
+	if state.Phase == jobs.Failed {
+		if _, err := s.Queue.DeadLetter(ctx, id); !errors.Is(err, jobs.ErrNotFound) {
+			return false, err
+		}
 	}
 	hold, err := retention.HoldOf(ctx, s.Store, id)
 	return hold == nil, err

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -137,6 +138,70 @@ func TestDropClips(t *testing.T) {
 	}
 	if len(told) != len(gone) {
 		t.Errorf("the access log tells of %v", told)
+	}
+}
+
+// TestDropClipsKeepsWhatMayBeTriedAgain: the clip of a failed job stays until its dead letter is dropped.
+func TestDropClipsKeepsWhatMayBeTriedAgain(t *testing.T) {
+	s := newService(t, func() time.Time { return time.Now().Add(-48 * time.Hour) })
+	j := jobs.Job{ID: "job", Source: jobs.Source{Bucket: connect.IncomingBucket, Key: "job/clip"}, Policy: "press"}
+	if _, err := s.Queue.Submit(t.Context(), j); err != nil {
+		t.Fatal(err)
+	}
+	a, err := s.Queue.Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Begin(t.Context())
+	if _, err := a.Settle(t.Context(), jobs.Permanent(errors.New("broken"))); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := mayDrop(t.Context(), s, "job", time.Now()); err != nil || got {
+		t.Errorf("with a dead letter: %v, %v", got, err)
+	}
+	if err := s.Queue.Drop(t.Context(), "job"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := mayDrop(t.Context(), s, "job", time.Now()); err != nil || !got {
+		t.Errorf("without one: %v, %v", got, err)
+	}
+}
+
+// TestTidyLeavesWhatIsHeld: under a legal hold every attempt stays, superseded ones too.
+func TestTidyLeavesWhatIsHeld(t *testing.T) {
+	s := newService(t, time.Now)
+	for _, id := range []string{"free", "held"} {
+		restore(t, s, id, jobs.Released)
+		for _, key := range []string{"/1/0/derivative.mp4", "/1/0/plan.json"} { // of an epoch that the record has left behind
+			if _, err := s.Store.Put(t.Context(), store.Restricted+id+key, bytes.NewReader([]byte("old")), store.PutOptions{Size: 3}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	sweeper := retention.Sweeper{Queue: s.Queue, Store: s.Store, Log: s.Access, Now: time.Now, Person: s.Person}
+	if _, err := sweeper.SetHold(t.Context(), "held", "an officer", "proceedings"); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := Tidy(t.Context(), s, -time.Hour); err != nil || n.Attempts != 1 {
+		t.Errorf("%+v, %v", n, err)
+	}
+	for id, want := range map[string]int{"free": 0, "held": 2} {
+		n := 0
+		for o, err := range s.Store.List(t.Context(), store.Restricted+id+"/1/") {
+			if err != nil {
+				t.Fatal(o, err)
+			}
+			n++
+		}
+		if n != want {
+			t.Errorf("%s: %d objects are left, want %d", id, n, want)
+		}
+	}
+	if err := sweeper.LiftHold(t.Context(), "held", "an officer", "over"); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := Tidy(t.Context(), s, -time.Hour); err != nil || n.Attempts != 1 {
+		t.Errorf("once it is lifted: %+v, %v", n, err)
 	}
 }
 

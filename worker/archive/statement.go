@@ -39,16 +39,18 @@ func State(ctx context.Context, s *connect.Service, state jobs.State, said Said)
 	if err != nil {
 		return Stated{}, err
 	}
-	names := fmt.Sprintf("%s%s/statements/annex-%s.json", store.Restricted, state.ID, seal.Digest(annex))
-	if _, err := s.Store.Create(ctx, names, annex, "application/json"); err != nil {
+	if _, err := s.Store.Create(ctx, annexKey(state.ID, seal.Digest(annex)), annex, "application/json"); err != nil {
 		return Stated{}, err
 	}
 	predecessor := r.Envelope
 	for n := 1; n <= maxStatements; n++ {
-		at := statementKey(state, n)
+		at := store.StatementKey(state.ID, state.Result.Generation, n)
 		have, _, err := s.Store.Read(ctx, at, seal.MaxEnvelope)
 		if err == nil {
 			predecessor = seal.Digest(have)
+			if err := beside(ctx, s, state, n, have); err != nil {
+				return Stated{}, err
+			}
 			continue
 		}
 		if !errors.Is(err, store.ErrNotFound) {
@@ -67,15 +69,66 @@ func State(ctx context.Context, s *connect.Service, state jobs.State, said Said)
 		if err != nil {
 			return Stated{}, err
 		}
-		return Stated{Key: at, SHA256: seal.Digest(b), Number: n}, nil
+		return Stated{Key: at, SHA256: seal.Digest(b), Number: n}, beside(ctx, s, state, n, b)
 	}
 	return Stated{}, failure.Coded(failure.Phase, fmt.Sprintf("job %s has %d statements, which is as many as there can be", state.ID, maxStatements))
+}
+
+// Told is a statement as it lies in the store, and its annex.
+type Told struct {
+	Number                int
+	Key, SHA256           string
+	AnnexKey, AnnexSHA256 string
+}
+
+// Signed lists the signed statements that lie beside a release and follow each other from the manifest on. It ends before the first
+// that nobody signed: whoever has that one can check nothing with it. store.ErrDamaged says that one does not follow.
+func Signed(ctx context.Context, s *connect.Service, state jobs.State) (list []Told, err error) {
+	predecessor := state.Result.Envelope
+	for n := 1; n <= maxStatements; n++ {
+		key := store.ReleasePrefix(state.ID, state.Result.Generation) + store.StatementName(n)
+		b, _, err := s.Store.Read(ctx, key, seal.MaxEnvelope)
+		if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrDenied) { // who may not list is refused what is not there
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		e, err := seal.OpenEnvelope(b)
+		if errors.Is(err, seal.ErrUnsigned) {
+			break
+		}
+		var said seal.Event
+		if err == nil {
+			said, _, err = seal.ParseEvent(e.Payload)
+		}
+		if err != nil || said.Follows(state.Result.Envelope, predecessor, n) != nil {
+			return nil, fmt.Errorf("read statement %d of %s: %w", n, state.ID, store.ErrDamaged)
+		}
+		list = append(list, Told{Number: n, Key: key, SHA256: e.SHA256, AnnexKey: annexKey(state.ID, said.Annex), AnnexSHA256: said.Annex})
+		predecessor = e.SHA256
+	}
+	return list, nil
+}
+
+// annexKey is where the annex of a statement lies.
+func annexKey(id, digest string) string {
+	return fmt.Sprintf("%s%s/statements/annex-%s.json", store.Restricted, id, digest)
+}
+
+// beside puts a statement, which names nobody, beside the release that it is about, for whoever may read releases alone.
+func beside(ctx context.Context, s *connect.Service, state jobs.State, n int, b []byte) error {
+	if state.Phase != jobs.Released {
+		return nil
+	}
+	_, err := s.Store.Create(ctx, store.ReleasePrefix(state.ID, state.Result.Generation)+store.StatementName(n), b, "application/json")
+	return err
 }
 
 // Statements reads what was stated about a result, in order; signatures are not checked.
 func Statements(ctx context.Context, s *connect.Service, state jobs.State) (list []seal.Event, err error) {
 	for n := 1; n <= maxStatements; n++ {
-		b, _, err := s.Store.Read(ctx, statementKey(state, n), seal.MaxEnvelope)
+		b, _, err := s.Store.Read(ctx, store.StatementKey(state.ID, state.Result.Generation, n), seal.MaxEnvelope)
 		if errors.Is(err, store.ErrNotFound) {
 			break
 		}
@@ -93,9 +146,4 @@ func Statements(ctx context.Context, s *connect.Service, state jobs.State) (list
 		list = append(list, said)
 	}
 	return list, nil
-}
-
-// statementKey is where the n-th later statement about a result lies.
-func statementKey(state jobs.State, n int) string {
-	return fmt.Sprintf("%s%s/statements/%d-%d.json", store.Restricted, state.ID, state.Result.Generation, n)
 }

@@ -10,6 +10,7 @@ import (
 
 	"veil/worker/connect"
 	"veil/worker/jobs"
+	"veil/worker/retention"
 	"veil/worker/store"
 )
 
@@ -18,7 +19,8 @@ type Tidied struct{ Attempts, Releases, Uploads int }
 
 // Tidy removes attempts that no record names, releases that were withdrawn and uploads that nobody finished, where they are
 // older than age, and keeps copies of records that lack one. A job without a record is left alone, whatever lies there: the
-// queue's files may have been lost, and the store is what they are rebuilt from.
+// queue's files may have been lost, and the store is what they are rebuilt from. Of one on which a legal hold lies every attempt
+// stays.
 func Tidy(ctx context.Context, s *connect.Service, age time.Duration) (n Tidied, err error) {
 	before := time.Now().Add(-age)
 	attempts, kept, err := listAttempts(ctx, s, store.Restricted)
@@ -43,6 +45,13 @@ func Tidy(ctx context.Context, s *connect.Service, age time.Duration) (n Tidied,
 		case outlived(a, state):
 			remove = trim
 		default:
+			continue
+		}
+		hold, err := retention.HoldOf(ctx, s.Store, a.id)
+		if err != nil {
+			return n, err
+		}
+		if hold != nil {
 			continue
 		}
 		if err := remove(ctx, s, store.AttemptPrefix(a.id, a.generation, a.epoch)); err != nil {

@@ -6,8 +6,6 @@ import (
 	"os"
 	"os/user"
 	"strings"
-	"time"
-	_ "time/tzdata" // a bare machine knows no places
 
 	"veil/worker/access"
 	"veil/worker/failure"
@@ -17,20 +15,12 @@ import (
 // AccessFlags say where the access log lies, and what the entries of this command tell of who asks and why.
 type AccessFlags struct {
 	AccessLog string `group:"service" placeholder:"s3://BUCKET|FOLDER" help:"Where the access log lies (default: access/ in the store; of a veil dev the folder access)."`
-	Zone      string `group:"service" placeholder:"PLACE" help:"Whose calendar years count for the access log, like Europe/Berlin (default: this machine's)."`
 	Person    string `group:"service" placeholder:"NAME" help:"Who asks, for the access log (default: account and machine)."`
 	Occasion  string `group:"service" placeholder:"TEXT" help:"Why, for the access log, where the command asks for no reason."`
 }
 
 // openAccess opens the access log: in a store of its own, or beside what the store holds.
 func (f *Flags) openAccess(s *Service) error {
-	zone := time.Local
-	if f.Zone != "" {
-		var err error
-		if zone, err = time.LoadLocation(f.Zone); err != nil {
-			return failure.Usagef("name one like Europe/Berlin", "--zone names no place: %s", f.Zone)
-		}
-	}
 	at := s.Store
 	if f.AccessLog != "" {
 		own, err := f.openStoreAt(f.AccessLog)
@@ -39,7 +29,7 @@ func (f *Flags) openAccess(s *Service) error {
 		}
 		s.ownLog, at = own, own
 	}
-	s.Access = access.New(at, access.Options{Zone: zone})
+	s.Access = access.New(at, access.Options{})
 	s.Person, s.occasion = cmp.Or(f.Person, Account()), f.Occasion
 	return nil
 }

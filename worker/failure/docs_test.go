@@ -56,10 +56,10 @@ func pipelineCodes(t *testing.T) map[string]int {
 func TestFailuresPageTellsEveryCode(t *testing.T) {
 	want := pipelineCodes(t)
 	for _, code := range []string{Crashed, Exists, Busy, Models, Sandbox, Setup,
-		Queue, QueueAccess, Store, StoreAccess, SourceMissing, TooLarge, Stalled, NoPlan, StoreUnsafe} {
+		Queue, QueueAccess, Store, StoreAccess, SourceMissing, TooLarge, Stalled, NoPlan, StoreUnsafe, Clock} {
 		want[code] = pipeline.ExitFailed
 	}
-	for _, code := range []string{Conflict, NoJob, Phase, Unanswered, Held, Withdrawn, Rejected, WrongDigest,
+	for _, code := range []string{Conflict, NoJob, Phase, Unanswered, Held, Withdrawn, Destroyed, Rejected, WrongDigest,
 		jobs.CodeWorkerDied, jobs.CodeUnreadable} {
 		want[code] = texts[code].Exit
 	}

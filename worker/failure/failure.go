@@ -92,4 +92,5 @@ const (
 	Stalled       = "stalled"        // a stage made no progress
 	NoPlan        = "no_plan"        // decisions without the plan they are about
 	StoreUnsafe   = "store_unsafe"   // the store does not keep what veil needs
+	Clock         = "clock"          // the clocks of this machine and of the store differ
 )

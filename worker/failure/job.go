@@ -18,6 +18,7 @@ const (
 	Held        = "held"         // a person has to look first
 	Withdrawn   = "withdrawn"    // the release was withdrawn
 	Rejected    = "rejected"     // the job makes no sense or is not allowed
+	Destroyed   = "destroyed"    // the job was destroyed when its time was over
 	WrongDigest = "wrong_digest" // the store gave back other bytes than the manifest names
 )
 
@@ -45,6 +46,8 @@ func OfJob(id string, err error) error {
 		return Coded(Phase, err.Error())
 	case errors.As(err, &invalid):
 		return Usagef("mend what the line names", "%s", invalid)
+	case errors.Is(err, store.ErrClock):
+		return Coded(Clock, err.Error())
 	case errors.Is(err, store.ErrDamaged), errors.Is(err, store.ErrChanged):
 		return Coded(WrongDigest, "what the store holds of "+id+" is not what was put there")
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrDenied):

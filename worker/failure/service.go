@@ -49,6 +49,8 @@ func OfStore(err error) error {
 	switch {
 	case err == nil, errors.Is(err, context.Canceled):
 		return err
+	case errors.Is(err, store.ErrClock):
+		return Coded(Clock, err.Error())
 	case errors.Is(err, store.ErrUnsafe):
 		return Newf(StoreUnsafe, "docs/store.md tells what a store must keep", "%s", err)
 	case errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotFound):

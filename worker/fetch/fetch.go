@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -93,6 +94,11 @@ func Job(ctx context.Context, s *connect.Service, state jobs.State, w Wanted, at
 	if err := checkManifest(ctx, s, state.ID, list); err != nil {
 		return nil, err
 	}
+	said, err := statements(ctx, s, state, w)
+	if err != nil {
+		return nil, err
+	}
+	list = slices.Insert(list, len(list)-1, said...)
 	var names []string
 	var parts []*part
 	defer func() {

@@ -51,7 +51,7 @@ func HoldOf(ctx context.Context, s store.Store, id string) (*Hold, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrDamaged) {
 		return nil, fmt.Errorf("look for a hold: %w", err)
 	}
 	h := &Hold{}

@@ -2,10 +2,12 @@
 // events, dead letters and wake-ups, and the entries of the access log whose year is over. A legal hold stops all of it.
 //
 // A job is destroyed in two sweeps. The first leaves a marker, empties the store, has the queue forget the job, looks again,
-// and logs the deletion; the second comes when nothing that was still under way then can be, sweeps once more, and takes the
-// marker away. Each step can be repeated by anyone, so that whoever dies in between is finished by the next.
+// states and logs the deletion; the second comes when nothing that was still under way then can be, sweeps once more, and takes
+// the marker away. What stays is a tombstone without a name, by which what somebody writes later still is told from a new job's.
+// Each step can be repeated by anyone, so that whoever dies in between is finished by the next.
 //
-// The package decides nothing about when: a job's own destroy_after does. It never touches the place that clips come from.
+// The package decides nothing about when: a job's own destroy_after does, by a clock that the store's confirms. It never touches
+// the place that clips come from.
 package retention
 
 import (
@@ -19,6 +21,7 @@ import (
 
 	"veil/worker/access"
 	"veil/worker/jobs"
+	"veil/worker/seal"
 	"veil/worker/store"
 )
 
@@ -44,6 +47,8 @@ type Sweeper struct {
 	Quiet time.Duration
 	// Person stands in the access log: who runs the command, or which worker.
 	Person string
+	// Key signs the statement that a result was destroyed; nil: none is made.
+	Key *seal.Key
 	// Progress hears of each job that is done, of how many; nil: nobody does.
 	Progress func(done, all int)
 }
@@ -55,6 +60,7 @@ const (
 	StepWait    = "wait"    // it was touched a moment ago, or is being published
 	StepDestroy = "destroy" // first sweep
 	StepAgain   = "again"   // second sweep
+	StepLate    = "late"    // it was destroyed before, and somebody wrote something of it since
 	StepUnknown = "unknown" // nothing tells until when it may stay
 )
 
@@ -83,15 +89,24 @@ func prefixes(id string) []string {
 	return []string{store.Release + id + "/", store.Restricted + id + "/", store.Incoming + id + "/"}
 }
 
-// Run finds what is due and, with apply, destroys it. What fails for one job stops no other; the error tells how many failed.
+// Run finds what is due and, with apply, destroys it: unless the store's clock tells another time (store.ErrClock). What fails
+// for one job stops no other; the error tells how many failed.
 func (s *Sweeper) Run(ctx context.Context, apply bool) (Report, error) {
 	r := Report{Applied: apply, Jobs: []Due{}}
+	if apply {
+		if err := store.CheckClock(ctx, s.Store, s.Now); err != nil {
+			return r, fmt.Errorf("nothing was destroyed: %w", err)
+		}
+	}
 	due, err := s.due(ctx)
 	if err != nil {
 		return r, err
 	}
 	for i, d := range due {
-		if apply {
+		if d.Error != "" {
+			r.Failed++
+		}
+		if apply && d.Error == "" {
 			if err := s.take(ctx, &d); err != nil {
 				if ctx.Err() != nil {
 					return r, ctx.Err()
@@ -199,7 +214,9 @@ func (s *Sweeper) strays(ctx context.Context, known map[string]bool, found map[s
 			}
 			switch {
 			case until == nil:
-				found[id] = Due{ID: id, Step: StepUnknown}
+				if found[id], err = s.stray(ctx, id); err != nil {
+					return err
+				}
 			case !until.IsZero() && s.Now().After(*until):
 				found[id] = Due{ID: id, Step: StepDestroy, DestroyAfter: until}
 			}

@@ -19,6 +19,7 @@ import (
 	"veil/worker/retention"
 	"veil/worker/store"
 	"veil/worker/store/servers"
+	"veil/worker/store/storetest"
 )
 
 // day is when everything begins.
@@ -49,13 +50,14 @@ func newHouse(t *testing.T, s store.Store) *house {
 	if _, err := jobs.Setup(t.Context(), nc, jobs.SetupOptions{AckWait: 2 * time.Second}); err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, now: day, store: s}
+	h := &house{t: t, now: day}
+	h.store = storetest.Clocked(s, h.clock)
 	h.queue, err = jobs.Open(t.Context(), nc, jobs.Options{Validator: jobs.Validator{AnySource: true, Inline: true, Policies: []string{"press"}}, Now: h.clock})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.log = access.New(s, access.Options{Now: h.clock, Zone: time.UTC})
-	h.Sweeper = &retention.Sweeper{Queue: h.queue, Store: s, Log: h.log, Now: h.clock, Person: "worker of the test"}
+	h.log = access.New(h.store, access.Options{Now: h.clock})
+	h.Sweeper = &retention.Sweeper{Queue: h.queue, Store: h.store, Log: h.log, Now: h.clock, Person: "worker of the test"}
 	return h
 }
 

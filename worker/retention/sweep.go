@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,8 @@ type marker struct {
 	DestroyAfter time.Time  `json:"destroy_after"`
 	Begun        time.Time  `json:"begun"`
 	Swept        *time.Time `json:"swept,omitempty"` // end of the first sweep
+	// Results are those that a deletion is stated about; they are looked up before anything is swept.
+	Results []result `json:"results,omitempty"`
 }
 
 func markerKey(id string) string { return MarkerPrefix + id + ".json" }
@@ -46,6 +49,11 @@ func (s *Sweeper) marked(ctx context.Context, known map[string]bool, found map[s
 		m, err := s.marker(ctx, id)
 		if errors.Is(err, store.ErrNotFound) {
 			continue // another has finished it
+		}
+		if errors.Is(err, store.ErrDamaged) {
+			d := Due{ID: id, Step: StepWait, Phase: found[id].Phase, Error: "its marker " + markerKey(id) + " cannot be read: look at what is left of the job, and remove the marker"}
+			found[id] = d
+			continue
 		}
 		if err != nil {
 			return err
@@ -115,6 +123,8 @@ func (s *Sweeper) take(ctx context.Context, d *Due) error {
 		return err
 	case StepAgain:
 		return s.again(ctx, d)
+	case StepLate:
+		return s.late(ctx, d)
 	}
 	return s.destroy(ctx, d)
 }
@@ -125,8 +135,8 @@ func (s *Sweeper) destroy(ctx context.Context, d *Due) error {
 	if err != nil || anew { // since it was listed it was destroyed by another and handed in anew, or its marker is an old one
 		return err
 	}
-	m := marker{ID: d.ID, DestroyAfter: d.DestroyAfter.UTC(), Begun: s.Now().UTC()}
-	if err := s.putMarker(ctx, m); err != nil {
+	m, err := s.begin(ctx, d)
+	if err != nil {
 		return err
 	}
 	// Whoever sets a hold puts it first and looks for a marker then: one of the two sees the other.
@@ -147,14 +157,36 @@ func (s *Sweeper) destroy(ctx context.Context, d *Due) error {
 	if err := s.verify(ctx, d.ID); err != nil {
 		return err
 	}
+	if err := s.bury(ctx, d, m.Results); err != nil {
+		return err
+	}
 	if err := s.Log.Write(ctx, access.Entry{Action: access.Deletion, Job: d.ID, Person: s.Person, Count: d.Removed, What: "job destroyed with everything that it made",
-		Reason: "destroy_after " + d.DestroyAfter.UTC().Format(time.RFC3339)}); err != nil {
+		Reason: rule(d.DestroyAfter)}); err != nil {
 		return err
 	}
 	swept := s.Now().UTC()
 	m.Swept = &swept
 	d.Done = true
 	return s.putMarker(ctx, m)
+}
+
+// begin puts the marker. One that is there, of a sweep that was broken off, keeps the results that it names: their manifests may
+// be gone.
+func (s *Sweeper) begin(ctx context.Context, d *Due) (marker, error) {
+	m := marker{ID: d.ID, DestroyAfter: d.DestroyAfter.UTC(), Begun: s.Now().UTC()}
+	earlier, err := s.marker(ctx, d.ID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return m, err
+	}
+	if m.Results, err = s.results(ctx, d.ID); err != nil {
+		return m, err
+	}
+	for _, r := range earlier.Results {
+		if !slices.ContainsFunc(m.Results, func(have result) bool { return have.Manifest == r.Manifest }) {
+			m.Results = append(m.Results, r)
+		}
+	}
+	return m, s.putMarker(ctx, m)
 }
 
 // again is the second sweep: of what somebody wrote who did not know yet.
@@ -174,8 +206,7 @@ func (s *Sweeper) again(ctx context.Context, d *Due) error {
 			return err
 		}
 		if d.Removed > 0 {
-			if err := s.Log.Write(ctx, access.Entry{Action: access.Deletion, Job: d.ID, Person: s.Person, Count: d.Removed,
-				What: "late remains of a destroyed job", Reason: "destroy_after " + d.DestroyAfter.UTC().Format(time.RFC3339)}); err != nil {
+			if err := s.noteLate(ctx, d); err != nil {
 				return err
 			}
 		}
@@ -203,7 +234,12 @@ func (s *Sweeper) anew(ctx context.Context, id string) (bool, error) {
 
 // sweep empties the store of a job, with all versions.
 func (s *Sweeper) sweep(ctx context.Context, d *Due) error {
-	for _, prefix := range prefixes(d.ID) {
+	return s.empty(ctx, d, prefixes(d.ID))
+}
+
+// empty removes everything under some prefixes, and counts it.
+func (s *Sweeper) empty(ctx context.Context, d *Due, prefixes []string) error {
+	for _, prefix := range prefixes {
 		n, err := store.RemoveAll(ctx, s.Store, prefix)
 		d.Removed += n
 		if err != nil {

@@ -3,6 +3,7 @@ package seal
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 )
 
@@ -261,3 +262,19 @@ func ParseManifest(payload []byte) (Manifest, error) {
 	}
 	return m, m.validate()
 }
+
+// subjectForm is how the payload of every statement ends: its members are sorted, and the subject is the last of them.
+var subjectForm = regexp.MustCompile(`,"subject":\[\{"digest":\{"sha256":"([0-9a-f]{64})"\},"name":"` + subjectName + `"\}\]\}$`)
+
+// Subject is the digest of the derivative that a payload says it is about, read from its last bytes alone; empty where they say
+// nothing. It does not tell whether the rest is in order.
+func Subject(payload []byte) string {
+	m := subjectForm.FindSubmatch(payload[max(0, len(payload)-subjectBytes):])
+	if m == nil {
+		return ""
+	}
+	return string(m[1])
+}
+
+// subjectBytes is how much of a payload's end subjectForm needs.
+const subjectBytes = 160

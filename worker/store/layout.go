@@ -22,6 +22,14 @@ func ReleasePrefix(id string, generation int) string {
 	return fmt.Sprintf("%s%s/%d/", Release, id, generation)
 }
 
+// StatementKey is where the n-th later statement about a generation of a job lies, counted from 1.
+func StatementKey(id string, generation, n int) string {
+	return fmt.Sprintf("%s%s/statements/%d-%d.json", Restricted, id, generation, n)
+}
+
+// StatementName is the n-th later statement about a released generation, under its release prefix.
+func StatementName(n int) string { return fmt.Sprintf("statement-%d.json", n) }
+
 // Names of the objects under an attempt's prefix and under a release prefix.
 const (
 	JobName      = "job.json"      // the job as the attempt ran it; restricted
