@@ -239,7 +239,7 @@ func (c *clip) finerCRF() bool {
 	return true
 }
 
-// failedCheck turns the first failed check into an error.
+// failedCheck turns the first failed check into an error, or the first one that is missing.
 func (c *clip) failedCheck() error {
 	for _, k := range c.verified.Checks {
 		switch {
@@ -249,6 +249,9 @@ func (c *clip) failedCheck() error {
 		default:
 			return fmt.Errorf("%w: %s: %s", ErrVerify, strings.ReplaceAll(k.Name, "_", " "), k.Text)
 		}
+	}
+	if missing := c.verified.Missing(); len(missing) > 0 {
+		return fmt.Errorf("%w: %s was not checked", ErrVerify, strings.ReplaceAll(missing[0], "_", " "))
 	}
 	return nil
 }

@@ -89,9 +89,17 @@ func testRequest(t *testing.T) Request {
 	return Request{Config: Config{Scratch: filepath.Join(dir, "scratch")}, In: in, Out: filepath.Join(dir, "out.mp4"), Policy: policy}
 }
 
+// everyCheck passes.
+func everyCheck() (list []Check) {
+	for _, name := range CheckNames() {
+		list = append(list, Check{Name: name, Result: "passed"})
+	}
+	return list
+}
+
 var (
-	allPassed = VerifyResult{Checks: []Check{{Name: checkFrames, Result: "passed"}}}
-	aFinding  = VerifyResult{Checks: []Check{{Name: checkFrames, Result: "passed"}},
+	allPassed = VerifyResult{Checks: everyCheck()}
+	aFinding  = VerifyResult{Checks: everyCheck(),
 		Findings: []decide.Finding{{Kind: "face_outside", First: 0, Last: 1, Rect: [4]int{1, 1, 20, 20}, Text: "a face"}}}
 )
 
@@ -210,12 +218,15 @@ func TestRedactFailsClosed(t *testing.T) {
 	failed := VerifyResult{Checks: []Check{{Name: checkMasks, Result: "failed", Text: "frame 3"}}}
 	strange := VerifyResult{Checks: []Check{{Name: checkContainer, Result: "failed", Text: "byte 3"}}}
 	notDone := VerifyResult{Checks: []Check{{Name: checkMasks, Result: "not done"}}}
+	incomplete := VerifyResult{Checks: everyCheck()[1:]}
 	for name, c := range map[string]struct {
 		stages func(r Request) *fakeStages
 		want   error
 	}{
 		"a failed check":      {func(Request) *fakeStages { return &fakeStages{verdicts: []VerifyResult{failed}} }, ErrVerify},
 		"a strange container": {func(Request) *fakeStages { return &fakeStages{verdicts: []VerifyResult{strange}} }, ErrContainer},
+		"a check is missing":  {func(Request) *fakeStages { return &fakeStages{verdicts: []VerifyResult{incomplete}} }, ErrVerify},
+		"no check":            {func(Request) *fakeStages { return &fakeStages{verdicts: []VerifyResult{{}}} }, ErrVerify},
 		"a check not done":    {func(Request) *fakeStages { return &fakeStages{verdicts: []VerifyResult{notDone}} }, ErrVerify},
 		"a render that fails": {func(Request) *fakeStages { return &fakeStages{onRender: func(RenderRequest) error { return boom }} }, boom},
 		"a source that changes": {func(r Request) *fakeStages {

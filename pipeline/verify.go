@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,6 +26,18 @@ const (
 	checkUntouched = "untouched_area"
 	checkFaces     = "faces"
 )
+
+// CheckNames are the names of all checks that Verify makes. A result that lacks one says nothing good about the derivative.
+func CheckNames() []string {
+	return []string{checkStreams, checkContainer, checkFrames, checkStamps, checkMasks, checkUntouched, checkFaces}
+}
+
+// Missing lists the checks that a result does not tell of.
+func (r VerifyResult) Missing() []string {
+	return slices.DeleteFunc(CheckNames(), func(name string) bool {
+		return slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Name == name })
+	})
+}
 
 // verifyGrow is how far around a mask, in pixels, the codec may smear it: one block.
 const verifyGrow = 16

@@ -85,11 +85,7 @@ func readTrust(path string) (*seal.Trust, error) {
 // answer prints, and ends with the outcome's code.
 func (c *verifyCmd) answer(a *app, r *evidence.Result) error {
 	if c.HTML != "" {
-		var page strings.Builder
-		if err := r.HTML(&page); err != nil {
-			return fmt.Errorf("write page: %w", err)
-		}
-		if err := os.WriteFile(c.HTML, []byte(page.String()), 0o644); err != nil {
+		if err := r.WritePage(c.HTML, c.Out, c.Trust, c.Original, c.Plan); err != nil {
 			return failure.Usagef("choose another place", "the page cannot be written: %s", disk.Plain(err))
 		}
 	}
@@ -153,6 +149,9 @@ func (p confinedPictures) Compare(ctx context.Context, out, original, plan strin
 	for _, k := range res.Checks {
 		list = append(list, evidence.Finding{Name: k.Name, Passed: k.Result == "passed", Text: k.Text})
 	}
+	for _, name := range res.Missing() {
+		list = append(list, evidence.Finding{Name: name, Text: "not checked"})
+	}
 	for _, f := range res.Findings {
 		list = append(list, evidence.Finding{Name: evidence.FacesOutside, Text: fmt.Sprintf("%s (frames %d to %d)", f.Text, f.First, f.Last)})
 	}
@@ -213,7 +212,7 @@ func verdict(r pipeline.VerifyResult) int {
 			return pipeline.ExitVerify
 		}
 	}
-	if len(r.Checks) == 0 {
+	if len(r.Missing()) > 0 {
 		return pipeline.ExitVerify
 	}
 	if len(r.Findings) > 0 {

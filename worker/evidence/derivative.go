@@ -14,13 +14,17 @@ func (v *verifier) checkDerivative(ctx context.Context) {
 	same := v.digest == d.SHA256 && v.bytes == d.Bytes
 	got, err := v.decode(ctx)
 	switch {
-	case errors.Is(err, ErrNoDecoder):
+	case errors.Is(err, ErrNoDecoder), errors.Is(err, ErrSlow):
 		if same {
 			v.result.add(CheckDerivative, Passed, "derivative_same", map[string]string{"sha256": v.digest})
 		} else {
 			v.result.add(CheckDerivative, Failed, "derivative_changed", nil)
 		}
-		v.result.add(CheckFrames, NotDone, "no_decoder", nil)
+		code := "no_decoder"
+		if errors.Is(err, ErrSlow) {
+			code = "decoder_slow"
+		}
+		v.result.add(CheckFrames, NotDone, code, nil)
 		return
 	case err != nil && same:
 		v.result.add(CheckDerivative, Passed, "derivative_same", map[string]string{"sha256": v.digest})

@@ -79,12 +79,16 @@ type Result struct {
 	Proven  *time.Time `json:"proven,omitempty"`  // when a time stamp shows that it was there
 	Checks  []Check    `json:"checks"`
 	Notes   []Note     `json:"notes"`
+
+	stem string // of the set's paths
 }
 
-// Signer is the key that signed.
+// Signer is the key that the envelope names.
 type Signer struct {
 	Fingerprint string `json:"fingerprint"`
-	Name        string `json:"name,omitempty"` // as the trust file has it
+	// Signed says that the trust file knows the key and that its signature fits; without it the fingerprint is a claim.
+	Signed bool   `json:"signed"`
+	Name   string `json:"name,omitempty"` // as the trust file has it
 }
 
 // note adds a note.

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"veil/worker/seal"
 )
@@ -27,7 +29,20 @@ type FFmpeg struct {
 	// Start starts what command makes, confined as the caller wants; command makes a new one at each call. The file is the one
 	// that must be readable. Release is called once the process has ended. Nil: it is started as it is.
 	Start func(command func() *exec.Cmd, file string) (cmd *exec.Cmd, release func(), err error)
+	// Limit is how long the decoding may take; 0: DefaultLimit.
+	Limit time.Duration
+	// MaxPixels bounds one picture that is decoded; 0: DefaultMaxPixels.
+	MaxPixels int
 }
+
+// DefaultLimit is how long a derivative may take to be decoded.
+const DefaultLimit = time.Hour
+
+// DefaultMaxPixels is more than any derivative has in one picture.
+const DefaultMaxPixels = 8192 * 4608
+
+// ErrSlow says that the pictures were not decoded within the time that was allowed.
+var ErrSlow = errors.New("the pictures were not decoded in time")
 
 // FindFFmpeg takes a named program, or the ffmpeg on the PATH.
 func FindFFmpeg(named string) FFmpeg {
@@ -56,7 +71,7 @@ func (f FFmpeg) Frames(ctx context.Context, out, format string) (seal.Frames, er
 	if err != nil {
 		return seal.Frames{}, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithTimeoutCause(ctx, cmp.Or(f.Limit, DefaultLimit), ErrSlow)
 	defer cancel()
 	stdout, theirs, err := os.Pipe()
 	if err != nil {
@@ -64,7 +79,7 @@ func (f FFmpeg) Frames(ctx context.Context, out, format string) (seal.Frames, er
 	}
 	defer stdout.Close()
 	cmd, release, err := f.start(func() *exec.Cmd {
-		cmd := f.command(ctx, frameArgs(abs, format))
+		cmd := f.command(ctx, f.frameArgs(abs, format))
 		cmd.Stdout = theirs
 		return cmd
 	}, abs)
@@ -77,6 +92,9 @@ func (f FFmpeg) Frames(ctx context.Context, out, format string) (seal.Frames, er
 		cancel()
 	}
 	status := cmd.Wait()
+	if slow := context.Cause(ctx); errors.Is(slow, ErrSlow) {
+		return seal.Frames{}, ErrSlow
+	}
 	if err == nil && len(frames.Digests) == 0 {
 		err = errors.Join(errors.New("no frame could be decoded"), status)
 	}
@@ -110,13 +128,13 @@ func (f FFmpeg) command(ctx context.Context, args []string) *exec.Cmd {
 
 // frameArgs decode every frame once, as it is, and digest its samples. A full-range picture may go under its old name, so that
 // nothing converts it.
-func frameArgs(path, format string) []string {
+func (f FFmpeg) frameArgs(path, format string) []string {
 	formats := format
 	if rest, ok := strings.CutPrefix(format, "yuv"); ok && !strings.HasSuffix(format, "le") {
 		formats += "|yuvj" + rest
 	}
 	return []string{"-hide_banner", "-nostdin", "-nostats", "-loglevel", "quiet", "-protocol_whitelist", "file",
-		"-format_whitelist", "mov,mp4,matroska,webm,mpegts,avi", "-noautorotate", "-copyts", "-i", "file:" + path, "-map", "0:v:0", "-vf", "format=" + formats,
+		"-format_whitelist", "mov,mp4,matroska,webm,mpegts,avi", "-max_pixels", strconv.Itoa(cmp.Or(f.MaxPixels, DefaultMaxPixels)), "-noautorotate", "-copyts", "-i", "file:" + path, "-map", "0:v:0", "-vf", "format=" + formats,
 		"-fps_mode", "passthrough", "-enc_time_base", "-1", "-c:v", "rawvideo", "-f", "framehash", "-hash", "sha256", "-"}
 }
 

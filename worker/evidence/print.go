@@ -23,10 +23,18 @@ func (r *Result) Text(w io.Writer) error {
 		line(r.label("note"), n.Text)
 	}
 	if r.Key != nil {
-		line(r.label("key"), strings.TrimSpace(r.Key.Fingerprint+" "+r.Key.Name))
+		line(r.label(r.keyLabel("key")), strings.TrimSpace(r.Key.Fingerprint+" "+r.Key.Name))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// keyLabel names the label of the key: it is a claim where no trusted key's signature was found.
+func (r *Result) keyLabel(name string) string {
+	if r.Key.Signed {
+		return name
+	}
+	return name + "_claimed"
 }
 
 // JSON writes the answer as veil.verification/1.
@@ -62,7 +70,7 @@ func (r *Result) HTML(w io.Writer) error {
 	fact("sha256", r.SHA256)
 	fact("manifest", r.Manifest)
 	if r.Key != nil {
-		fact("fingerprint", r.Key.Fingerprint)
+		fact(r.keyLabel("fingerprint"), r.Key.Fingerprint)
 		fact("key", r.Key.Name)
 	}
 	if r.Claimed != nil {

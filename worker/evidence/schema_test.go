@@ -118,6 +118,9 @@ func compare(t *testing.T, at string, typ reflect.Type, node map[string]any) {
 	}
 	names := map[string]bool{}
 	for i := range typ.NumField() {
+		if !typ.Field(i).IsExported() {
+			continue
+		}
 		name, options, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
 		names[name] = true
 		property, ok := properties[name].(map[string]any)

@@ -15,7 +15,7 @@ const maxStatements = 1000
 func (v *verifier) checkStatements() {
 	predecessor := v.result.Manifest
 	n := 0
-	for i := 1; i <= maxStatements; i++ {
+	for i := 1; ; i++ {
 		b, err := readFile(v.stem+StatementEnding(i), maxStatement)
 		if errors.Is(err, os.ErrNotExist) {
 			if i == 1 || !v.gap(i) {
@@ -24,7 +24,15 @@ func (v *verifier) checkStatements() {
 			v.result.add(CheckStatements, Failed, "statement_gap", map[string]string{"number": number(i)})
 			return
 		}
-		if err != nil || !v.checkStatement(i, b, predecessor) {
+		if i > maxStatements {
+			v.result.add(CheckStatements, Failed, "statement_many", map[string]string{"number": number(maxStatements)})
+			return
+		}
+		if err != nil {
+			v.result.add(CheckStatements, Failed, "statement_form", map[string]string{"number": number(i)})
+			return
+		}
+		if !v.checkStatement(i, b, predecessor) {
 			return
 		}
 		predecessor = seal.Digest(b)
@@ -70,8 +78,16 @@ func (v *verifier) checkStatement(i int, b []byte, predecessor string) bool {
 	}
 	said, derivative, err := seal.ParseEvent(e.Payload)
 	if trust := v.request.Trust; trust != nil {
-		verdict, _ := trust.Judge(e, said.Time, stampOf(v.stem+StatementStampEnding(i), b, trust))
-		if verdict == seal.BadSignature || err == nil && !verdict.Stands() {
+		stamped, stamp := stampOf(v.stem+StatementStampEnding(i), b, trust)
+		verdict, _ := trust.Judge(e, said.Time, stamped)
+		switch {
+		case verdict == seal.BadSignature:
+			return fail("statement_signature")
+		case err != nil:
+			return fail("statement_form")
+		case stamp != nil:
+			return fail("statement_stamp")
+		case !verdict.Stands():
 			return fail("statement_signature")
 		}
 	}

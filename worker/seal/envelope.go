@@ -1,10 +1,12 @@
 package seal
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // PayloadType is the only payload type that envelopes of veil have.
@@ -67,11 +69,15 @@ func Wrap(v any, key *Key) ([]byte, error) {
 // OpenEnvelope reads an envelope. It accepts only a file that equals its own canonical encoding and has exactly one signature;
 // for one without, the envelope comes back with ErrUnsigned, so that what it says can be looked at.
 func OpenEnvelope(b []byte) (Envelope, error) {
-	var e envelope
 	if len(b) > MaxEnvelope {
 		return Envelope{}, fmt.Errorf("%w: it is larger than %d bytes", ErrFields, MaxEnvelope)
 	}
-	if err := Decode(b, &e); err != nil {
+	text, frame := cut(b)
+	if len(frame) > maxFrame {
+		return Envelope{}, fmt.Errorf("%w: it holds more than %d bytes beside its payload", ErrFields, maxFrame)
+	}
+	var e envelope
+	if err := Decode(frame, &e); err != nil {
 		return Envelope{}, err
 	}
 	if e.PayloadType != PayloadType {
@@ -79,7 +85,10 @@ func OpenEnvelope(b []byte) (Envelope, error) {
 	}
 	out := Envelope{SHA256: Digest(b)}
 	var err error
-	if out.Payload, err = strictBase64(e.Payload); err != nil {
+	if text == "" {
+		text = e.Payload
+	}
+	if out.Payload, err = strictBase64(text); err != nil {
 		return Envelope{}, err
 	}
 	switch len(e.Signatures) {
@@ -102,6 +111,30 @@ func OpenEnvelope(b []byte) (Envelope, error) {
 	}
 	return out, nil
 }
+
+// maxFrame bounds what an envelope holds beside its payload, in bytes.
+const maxFrame = 1 << 20
+
+// payloadStart is how a canonical envelope begins.
+var payloadStart = []byte(`{"payload":"`)
+
+// cut takes the payload's text out of an envelope, so that a large one need not be parsed to know whether somebody vouches for it.
+// Where it is made of base64's letters alone, the envelope is canonical if and only if it is without them. What is no such envelope
+// comes back whole.
+func cut(b []byte) (text string, frame []byte) {
+	if !bytes.HasPrefix(b, payloadStart) {
+		return "", b
+	}
+	rest := b[len(payloadStart):]
+	n := bytes.IndexByte(rest, '"')
+	if n < 0 || bytes.ContainsFunc(rest[:n], func(r rune) bool { return !strings.ContainsRune(base64Letters, r) }) {
+		return "", b
+	}
+	return string(rest[:n]), append(bytes.Clone(payloadStart), rest[n:]...)
+}
+
+// base64Letters are those of the standard alphabet, and the padding.
+const base64Letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
 // Check holds the signature against a public key: ErrSignature where it is not that key's over this payload.
 func (e Envelope) Check(public ed25519.PublicKey) error {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -41,9 +42,11 @@ type grammar struct {
 	Plan     string `placeholder:"FILE" help:"The plan (default: the one of the set)."`
 	FFmpeg   string `name:"ffmpeg" placeholder:"FILE" help:"ffmpeg to decode the pictures with (default: the one on the PATH)."`
 	NoFFmpeg bool   `name:"no-ffmpeg" help:"Do not decode the pictures."`
-	JSON     bool   `name:"json" help:"Answer in JSON."`
-	HTML     string `name:"html" placeholder:"FILE" help:"Write the answer as a page to print as well."`
-	Language string `enum:",en,de" default:"" help:"Language of the answer: en or de (default: the environment's)."`
+	// MaxTime bounds what a hostile file can cost.
+	MaxTime  time.Duration `name:"max-time" default:"1h" placeholder:"TIME" help:"How long the pictures may take to be decoded."`
+	JSON     bool          `name:"json" help:"Answer in JSON."`
+	HTML     string        `name:"html" placeholder:"FILE" help:"Write the answer as a page to print as well."`
+	Language string        `enum:",en,de" default:"" help:"Language of the answer: en or de (default: the environment's)."`
 
 	Version kong.VersionFlag `help:"Print the build."`
 }
@@ -101,7 +104,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (code int) {
 }
 
 // errUsage says that what was given makes no sense.
-var errUsage = errors.New("name another file")
+var errUsage = errors.New("give it otherwise")
 
 // verify reads the trust file and checks.
 func (g *grammar) verify(ctx context.Context) (*evidence.Result, error) {
@@ -114,6 +117,10 @@ func (g *grammar) verify(ctx context.Context) (*evidence.Result, error) {
 		if g.FFmpeg != "" && ffmpeg.Path == "" {
 			return nil, fmt.Errorf("ffmpeg cannot be run: %w", errUsage)
 		}
+		if g.MaxTime <= 0 {
+			return nil, fmt.Errorf("--max-time must be more than 0: %w", errUsage)
+		}
+		ffmpeg.Limit = g.MaxTime
 		ffmpeg.Start = confined(ffmpeg.Path)
 		r.Pictures = ffmpeg
 	}
@@ -134,12 +141,12 @@ func (g *grammar) verify(ctx context.Context) (*evidence.Result, error) {
 // answer prints, and writes the page.
 func (g *grammar) answer(r *evidence.Result, out io.Writer) error {
 	if g.HTML != "" {
-		f, err := os.Create(g.HTML)
-		if err != nil {
-			return fmt.Errorf("write page: %w", err)
+		err := r.WritePage(g.HTML, g.Out, g.Trust, g.Original, g.Plan, g.FFmpeg)
+		if errors.Is(err, evidence.ErrOverInput) {
+			return fmt.Errorf("%w: %w", err, errUsage)
 		}
-		if err := errors.Join(r.HTML(f), f.Close()); err != nil {
-			return fmt.Errorf("write page: %w", err)
+		if err != nil {
+			return err
 		}
 	}
 	if g.JSON {

@@ -88,6 +88,8 @@ func TestUsage(t *testing.T) {
 		"no trust file":    {k.Out, "--trust", filepath.Join(k.Dir, "no.pub")},
 		"not a trust file": {k.Out, "--trust", k.Out},
 		"no such ffmpeg":   {k.Out, "--ffmpeg", filepath.Join(k.Dir, "no")},
+		"page over a clip": {k.Out, "--no-ffmpeg", "--html", k.Out},
+		"no time at all":   {k.Out, "--max-time", "0s"},
 		"no such language": {k.Out, "--language", "fr"},
 	} {
 		var out, errs bytes.Buffer
