@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"veil/worker/disk"
 	"veil/worker/failure"
@@ -24,7 +25,8 @@ const KeyVariable = "VEIL_SIGNING_KEY"
 // maxKey bounds a key file, in bytes.
 const maxKey = 64 << 10
 
-// LoadKey reads the signing key: from a file that nobody but its owner can read, or from KeyVariable. Nil without an error
+// LoadKey reads the signing key: from a file that nobody but its owner can read (or the group that root gave it to), or from
+// KeyVariable. Nil without an error
 // where neither is given.
 func LoadKey(path string) (*seal.Key, error) {
 	if path == "" {
@@ -45,7 +47,7 @@ func LoadKey(path string) (*seal.Key, error) {
 	if info.Size() > maxKey || !info.Mode().IsRegular() {
 		return nil, failure.Usagef("name veil.key", "%s holds no key", filepath.Base(path))
 	}
-	if info.Mode().Perm()&0o077 != 0 {
+	if tooOpen(info.Mode().Perm(), ownerOf(info), os.Geteuid()) {
 		return nil, failure.Usagef("chmod 600 it; if others could read it, make a new one", "others can read the key %s", filepath.Base(path))
 	}
 	b, err := os.ReadFile(path)
@@ -57,6 +59,23 @@ func LoadKey(path string) (*seal.Key, error) {
 		return nil, failure.Usagef("name veil.key; `veil keygen` makes one", "%s %s", filepath.Base(path), err)
 	}
 	return key, nil
+}
+
+// tooOpen reports whether others than whoever runs this can read a key. Root may hand one to a group, as those who mount secrets for a
+// service that does not run as root do.
+func tooOpen(mode os.FileMode, owner, me int) bool {
+	if owner == 0 && me != 0 {
+		return mode&0o037 != 0
+	}
+	return mode&0o077 != 0
+}
+
+// ownerOf is the account that a file belongs to; -1 where the system does not say.
+func ownerOf(info os.FileInfo) int {
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(s.Uid)
+	}
+	return -1
 }
 
 // MakeKey makes a key and writes both halves into a folder. It overwrites neither.

@@ -50,6 +50,23 @@ func TestKeyFiles(t *testing.T) {
 	}
 }
 
+// TestWhoMayReadAKey: its owner alone, and the group that root mounted it for.
+func TestWhoMayReadAKey(t *testing.T) {
+	for _, tt := range []struct {
+		mode      os.FileMode
+		owner, me int
+		want      bool // refused
+	}{
+		{0o600, 1000, 1000, false}, {0o400, 1000, 1000, false}, {0o640, 1000, 1000, true}, {0o604, 1000, 1000, true},
+		{0o440, 0, 1000, false}, {0o640, 0, 1000, false}, {0o660, 0, 1000, true}, {0o444, 0, 1000, true},
+		{0o600, 0, 0, false}, {0o440, 0, 0, true}, {0o640, 1000, 0, true}, {0o640, -1, 1000, true},
+	} {
+		if got := tooOpen(tt.mode, tt.owner, tt.me); got != tt.want {
+			t.Errorf("%o of %d for %d: refused %t", tt.mode, tt.owner, tt.me, got)
+		}
+	}
+}
+
 func TestRecorderTellsStagesOnce(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	r := Begin(func() time.Time { return at }, nil)
