@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"veil/pipeline/media/mp4"
+	"veil/pipeline/media/tagtest"
 )
 
 // containersTable holds, for each file of the collection: whether plain ffmpeg decodes it whole and without a word ("clean") or
@@ -137,7 +138,8 @@ func TestContainers(t *testing.T) {
 	}
 }
 
-// everyByte holds a derivative against the allow-list for its container, once more and apart from the program.
+// everyByte holds a derivative against the allow-list for its container, once more and apart from the program, and what exiftool and
+// mediainfo find in it against the list of their tags.
 func everyByte(t *testing.T, path string) {
 	t.Helper()
 	b := read(t, path)
@@ -145,4 +147,5 @@ func everyByte(t *testing.T, path string) {
 	if err != nil || !a.Clean() || a.Frames == 0 {
 		t.Errorf("%d frames, %v, %v", a.Frames, a.Findings, err)
 	}
+	tagtest.Check(t, filepath.Join(root, "docs", "container.md"), path)
 }
