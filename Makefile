@@ -17,7 +17,7 @@ TARGETS     := linux/amd64 linux/arm64 windows/amd64 darwin/arm64
 CI_PACKAGES := ./.ci/gotest ./.ci/vulncheck ./.ci/supply
 TESTFLAGS   ?= -race -timeout 40m
 
-.PHONY: help demo test faults runbooks deps go models servers build verifiers reproducible vulncheck lint bench bench-queue rehearse bundle rehearse-bundle clean
+.PHONY: help demo test faults rerender runbooks deps go models servers build verifiers reproducible vulncheck lint bench bench-queue rehearse bundle rehearse-bundle clean
 .DEFAULT_GOAL := help
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make bundle   one signed archive in dist/ that installs veil without network (does its own set-up)"
 	@echo "make rehearse-bundle  install, upgrade and roll back such archives in a bare Debian without network (as root)"
 	@echo "make runbooks type every runbook against real servers (some minutes; does its own set-up)"
+	@echo "make rerender render the easy clips of ../shared/footage again by their manifests: the same bytes (some minutes)"
 	@echo "make deps     install the Debian packages of docker/packages.txt"
 	@echo "make models   fetch the weights and ONNX Runtime, checked by digest"
 	@echo "make servers  build the S3 servers that the tests need, outside the checkout"
@@ -98,14 +99,19 @@ runbooks: models servers
 	@docker/install.sh demo test
 	@go test -tags runbooks -count=1 -timeout 60m -v ./docs/runbooks
 
+rerender: models build
+	@docker/install.sh demo
+	@go test -tags evidence -count=1 -timeout 60m -v ./bench/evidence
+
 lint: deps go
 	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "lint: gofmt -w these:" $$out >&2; exit 1; }
 	@go vet ./... $(CI_PACKAGES)
 	@go vet -tags faults ./bench/faults
 	@go vet -tags bundle ./docker/bundle
 	@go vet -tags runbooks ./docs/runbooks
+	@go vet -tags evidence ./bench/evidence
 	@go mod tidy -diff
-	@go run $(STATICCHECK) -tags faults,runbooks ./... $(CI_PACKAGES)
+	@go run $(STATICCHECK) -tags faults,runbooks,evidence ./... $(CI_PACKAGES)
 	@for tool in docker/rehearse docker/bundle/sbom; do (cd $$tool && go vet ./... && go mod tidy -diff && go run $(STATICCHECK) ./...) || exit 1; done
 	@echo "lint: clean"
 
