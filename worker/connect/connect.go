@@ -35,6 +35,8 @@ type Flags struct {
 	NatsCA    string `name:"nats-ca" group:"service" placeholder:"FILE" help:"Certificates that vouch for the NATS server."`
 	NatsCert  string `group:"service" placeholder:"FILE" help:"This client's certificate for NATS."`
 	NatsKey   string `group:"service" placeholder:"FILE" help:"Key of this client's certificate."`
+	// SubmitOnly is for an account that may not write records (docker/compose/accounts.conf has one).
+	SubmitOnly bool `group:"service" help:"This account of the queue may hand jobs in and read, nothing else."`
 
 	Store        string        `group:"service" placeholder:"s3://BUCKET|FOLDER" help:"Where derivatives and evidence lie."`
 	S3Endpoint   string        `name:"s3-endpoint" env:"VEIL_S3_ENDPOINT" group:"service" placeholder:"URL" help:"Address of the object store."`
@@ -88,6 +90,7 @@ func (f *Flags) Connect(ctx context.Context, o jobs.Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.MessageOnly = f.SubmitOnly
 	if s.Queue, err = jobs.Open(ctx, s.NC, o); err != nil {
 		return nil, errors.Join(failure.OfQueue(err), s.Close())
 	}

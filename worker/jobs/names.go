@@ -19,6 +19,8 @@ const (
 	wakeGroup = "idle"
 	// keeperSubject carries the words by which workers agree on who keeps the queue; it is stored nowhere.
 	keeperSubject = "veil.keeper"
+	// submitterAPI is where an account that may only submit finds what it may ask of JetStream: $JS.API is each account's own.
+	submitterAPI = "veil.api"
 	// unreadableToken stands for an id that is none; no valid id holds a tilde.
 	unreadableToken = "~"
 )

@@ -30,6 +30,9 @@ type Options struct {
 	Worker string
 	// Validator is what the operator allows; it is asked at Submit and again at each claim.
 	Validator Validator
+	// MessageOnly is for an account that may not write records: Submit sends the job's message, and a worker makes the record.
+	// What such an account may ask of JetStream lies under veil.api.
+	MessageOnly bool
 	// MaxFailures is how many errors of its own a job may have before it fails; default 3. MaxDeaths is how many workers may
 	// die over it; default 10.
 	MaxFailures, MaxDeaths int
@@ -73,7 +76,12 @@ func Open(ctx context.Context, nc *nats.Conn, o Options) (*Queue, error) {
 	q := &Queue{nc: nc, woken: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
 	q.turn <- struct{}{}
 	var err error
-	if q.js, err = jetstream.New(nc); err != nil {
+	if o.MessageOnly {
+		q.js, err = jetstream.NewWithAPIPrefix(nc, submitterAPI)
+	} else {
+		q.js, err = jetstream.New(nc)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
 	if err := q.bind(ctx); err != nil {

@@ -139,9 +139,21 @@ func (q *Queue) receive(ctx context.Context, msg jetstream.Msg) (*Attempt, error
 // adopt makes the record of a job whose message is all there is: sent by a program that knows only NATS, or the record was
 // lost. A job that makes no sense gets a record too, as rejected.
 func (q *Queue) adopt(ctx context.Context, msg jetstream.Msg, p Priority, id string) (State, uint64, error) {
-	now := q.o.Now().UTC()
-	s := State{ID: id, Phase: Queued, Generation: 1, Priority: p, Submitted: now}
-	j, err := ParseJob(msg.Data(), q.validator())
+	s, err := q.stateOf(msg.Data(), id, p)
+	if err != nil {
+		return State{}, 0, err
+	}
+	rev, err := q.create(ctx, &s)
+	if err == nil && s.Phase == Queued {
+		q.tell(ctx, q.event(s, EventAccepted))
+	}
+	return s, rev, err
+}
+
+// stateOf is the record of a job of which there is nothing but its message.
+func (q *Queue) stateOf(data []byte, id string, p Priority) (State, error) {
+	s := State{ID: id, Phase: Queued, Generation: 1, Priority: p, Submitted: q.o.Now().UTC()}
+	j, err := ParseJob(data, q.validator())
 	if err == nil && (j.ID != id || j.Priority != p) {
 		err = &InvalidError{Document: "job", Faults: []string{"id and priority must be those of the message's subject"}}
 	}
@@ -150,17 +162,16 @@ func (q *Queue) adopt(ctx context.Context, msg jetstream.Msg, p Priority, id str
 	case errors.As(err, &invalid):
 		s.reject(invalid)
 	case err != nil:
-		return State{}, 0, err
+		return State{}, err
 	default:
 		if s.Job, err = j.Encode(); err != nil {
-			return State{}, 0, err
+			return State{}, err
 		}
 		if s.Submission, err = j.Digest(); err != nil {
-			return State{}, 0, err
+			return State{}, err
 		}
 	}
-	rev, err := q.create(ctx, &s)
-	return s, rev, err
+	return s, nil
 }
 
 func (q *Queue) validator() Validator {

@@ -20,9 +20,13 @@ const (
 // errSwapped says that somebody else changed the record since it was read.
 var errSwapped = errors.New("the state was changed by somebody else")
 
-// State reads a job's record. The error is ErrNotFound where there is none.
+// State reads a job's record. The error is ErrNotFound where there is none. A queue that hands in by message tells of a job that
+// no worker has received yet what its record will be.
 func (q *Queue) State(ctx context.Context, id string) (State, error) {
 	s, _, err := q.load(ctx, id)
+	if q.o.MessageOnly && ValidID(id) && errors.Is(err, ErrNotFound) {
+		return q.waiting(ctx, id)
+	}
 	return s, err
 }
 

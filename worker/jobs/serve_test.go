@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -306,5 +307,32 @@ func TestRestore(t *testing.T) {
 	none(t, q, 300*time.Millisecond)
 	if err := q.Restore(t.Context(), State{ID: "y", Phase: Committing, Generation: 1, Job: data}); !errors.Is(err, ErrPhase) {
 		t.Errorf("restored a commit without a result: %v", err)
+	}
+}
+
+// TestServeEndsAfterSoManyJobs: it claims no more than it was told to, whatever waits, and ends by itself.
+func TestServeEndsAfterSoManyJobs(t *testing.T) {
+	h := newHouse(t)
+	q := h.queue()
+	submit(t, q, "one", "two", "three", "four", "five")
+	for _, c := range []struct{ slots, most, left int }{{1, 1, 4}, {3, 2, 2}} {
+		var done atomic.Int64
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			q.Serve(t.Context(), t.Context(), ServeOptions{Slots: c.slots, Most: c.most}, func(ctx context.Context, a *Attempt) error {
+				done.Add(1)
+				return a.Commit(ctx, Result{Outcome: Released, Envelope: digest})
+			})
+		}()
+		select {
+		case <-ended:
+		case <-time.After(patience):
+			t.Fatalf("%d slots, %d jobs: it goes on", c.slots, c.most)
+		}
+		depth, err := q.Depth(t.Context())
+		if left := depth[Urgent] + depth[Normal] + depth[Bulk]; err != nil || int(done.Load()) != c.most || left != c.left {
+			t.Errorf("%d slots: %d of %d jobs, %d left: %v", c.slots, done.Load(), c.most, left, err)
+		}
 	}
 }

@@ -12,6 +12,9 @@ import (
 // answered; where it dies after the record, a worker's reconciler sends the wake-up. The same job again changes nothing and
 // returns how it stands; the same id with other content is ErrConflict; nonsense is an *InvalidError.
 func (q *Queue) Submit(ctx context.Context, j Job) (State, error) {
+	if q.o.MessageOnly {
+		return q.send(ctx, j)
+	}
 	s, err := q.accept(ctx, j)
 	if err != nil || s.Phase.Final() {
 		return s, err
@@ -25,8 +28,8 @@ func (q *Queue) Submit(ctx context.Context, j Job) (State, error) {
 	return s, nil
 }
 
-// accept makes the record of a valid job, or finds the one that an earlier submission of the same job has made.
-func (q *Queue) accept(ctx context.Context, j Job) (State, error) {
+// draft is the record of a valid job, not written yet.
+func (q *Queue) draft(j Job) (State, error) {
 	v := q.o.Validator
 	v.Now = q.o.Now
 	j = j.withDefaults()
@@ -44,18 +47,25 @@ func (q *Queue) accept(ctx context.Context, j Job) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	s := State{ID: j.ID, Phase: Queued, Generation: 1, Submission: digest, Job: data, Priority: j.Priority,
-		Submitted: q.o.Now().UTC()}
+	return State{ID: j.ID, Phase: Queued, Generation: 1, Submission: digest, Job: data, Priority: j.Priority, Submitted: q.o.Now().UTC()}, nil
+}
+
+// accept makes the record of a valid job, or finds the one that an earlier submission of the same job has made.
+func (q *Queue) accept(ctx context.Context, j Job) (State, error) {
+	s, err := q.draft(j)
+	if err != nil {
+		return State{}, err
+	}
 	_, err = q.create(ctx, &s)
 	if !errors.Is(err, errSwapped) {
 		return s, err
 	}
-	have, err := q.State(ctx, j.ID)
+	have, err := q.State(ctx, s.ID)
 	if err != nil {
 		return State{}, err
 	}
-	if have.Submission != digest {
-		return State{}, fmt.Errorf("submit %s: %w", j.ID, ErrConflict)
+	if have.Submission != s.Submission {
+		return State{}, fmt.Errorf("submit %s: %w", s.ID, ErrConflict)
 	}
 	return have, nil
 }
