@@ -19,6 +19,7 @@ var rooms = []struct{ name, uses string }{
 	{"text", ""},
 	{"failure", "jobs store text"},
 	{"disk", "failure"},
+	{"authority", "failure disk"},
 	{"proof", "seal evidence failure disk"},
 	{"room", "text"},
 	{"metrics", "jobs failure"},

@@ -55,6 +55,7 @@ type grammar struct {
 	Dead     deadCmd     `cmd:"" group:"queue" help:"The dead letters: list, show, requeue, drop."`
 
 	Keygen    keygenCmd    `cmd:"" group:"file" help:"Make a key to sign evidence with."`
+	Certs     certsCmd     `cmd:"" group:"file" help:"Make and renew the certificates of queue, store and their clients."`
 	Stamp     stampCmd     `cmd:"" group:"file" help:"Write what to send to a time stamp authority for a signed manifest."`
 	Statement statementCmd `cmd:"" group:"file" help:"Sign what happened to a derivative later: release, disclosure, withdrawal, deletion."`
 	Reproduce reproduceCmd `cmd:"" group:"file" help:"Render again as a manifest says, and tell whether the bytes are the same."`
