@@ -21,6 +21,7 @@ import (
 type daemon struct {
 	*worker
 	slots   int
+	most    int // jobs after which it ends; 0: no limit
 	grace   time.Duration
 	collect collecting
 	// retention is how often jobs are destroyed whose time is over; 0: never.
@@ -74,7 +75,7 @@ func (d *daemon) run(soft, hard context.Context) error {
 	}
 	d.log.Info("serving", "slots", d.slots, "build", build().Revision, "sandbox", d.sandbox, "key", keyName(d.key))
 	d.service.Queue.Serve(soft, hard, jobs.ServeOptions{
-		Slots: d.slots, Grace: d.grace, Admit: d.admit, Settled: func(a *jobs.Attempt, f jobs.Fate, err error) { d.settled(hard, a, f, err) },
+		Slots: d.slots, Most: d.most, Grace: d.grace, Admit: d.admit, Settled: func(a *jobs.Attempt, f jobs.Fate, err error) { d.settled(hard, a, f, err) },
 	}, d.counted)
 	stop()
 	helpers.Wait()

@@ -54,6 +54,15 @@ type workerCmd struct {
 	connect.Flags
 	workerFlags
 	Once bool `group:"worker" help:"End once the queue is empty."`
+	Jobs int  `group:"worker" default:"0" placeholder:"N" help:"End after so many jobs; 0: no limit."`
+}
+
+// Validate refuses a number that makes no sense; kong calls it.
+func (c *workerCmd) Validate() error {
+	if c.Jobs < 0 {
+		return errors.New("--jobs is 0 or more")
+	}
+	return c.workerFlags.Validate()
 }
 
 // onceEvery is how often a worker that ends with the queue looks whether it is empty.
@@ -76,6 +85,7 @@ func (c *workerCmd) Run(ctx context.Context, a *app) error {
 	d.reaching = &reaching{flags: &c.Flags, options: options, log: log, first: firstReachWait}
 	d.certs = []metrics.Certificate{{Name: "nats-ca", Path: c.NatsCA}, {Name: "nats-client", Path: c.NatsCert}, {Name: "nats-creds", Path: c.NatsCreds}, {Name: "s3-ca", Path: c.S3CA},
 		{Name: "source-ca", Path: c.SourceCA}}
+	d.most = c.Jobs
 	if c.Once {
 		d.until = &emptied{every: onceEvery}
 	}
