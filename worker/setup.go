@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"veil/pipeline"
 	"veil/worker/archive"
 	"veil/worker/connect"
+	"veil/worker/disk"
 	"veil/worker/failure"
 	"veil/worker/jobs"
 	"veil/worker/store"
@@ -22,6 +24,8 @@ type setupCmd struct {
 	Monitor  string        `group:"setup" placeholder:"URL" help:"The NATS server's monitoring port, to ask whether it syncs each write."`
 	Rebuild  bool          `group:"setup" help:"Bring back the record of every job from the store, after the queue's own files were lost or set back to a backup."`
 	Wait     time.Duration `group:"setup" default:"0s" placeholder:"TIME" help:"Wait so long for servers that do not answer yet."`
+	// BucketPolicy needs an account that owns the bucket or may make it.
+	BucketPolicy string `group:"setup" type:"existingfile" placeholder:"FILE" help:"Make the store's bucket where it is missing, and put this policy on it."`
 }
 
 // Validate refuses numbers that make no sense; kong calls it.
@@ -69,6 +73,15 @@ func (c *setupCmd) run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer func() { _ = s.Close() }()
+	if c.BucketPolicy != "" {
+		policy, err := os.ReadFile(c.BucketPolicy)
+		if err != nil {
+			return failure.Usagef("name a readable file", "--bucket-policy cannot be read: %s", disk.Plain(err))
+		}
+		if err := c.PrepareBucket(ctx, policy); err != nil {
+			return err
+		}
+	}
 	answer := setupAnswer{Key: keyName(key)}
 	answer.Queue, err = jobs.Setup(ctx, s.NC, jobs.SetupOptions{Replicas: c.Replicas, AckWait: c.AckWait, EventsAge: c.Events, Monitor: c.Monitor})
 	if err != nil {

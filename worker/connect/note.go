@@ -66,10 +66,19 @@ func (f *Flags) openStoreAt(address string) (store.Store, error) {
 	if !s3 {
 		return store.OpenDir(address, store.DirOptions{Encryption: want})
 	}
-	l, err := f.storeLogin()
+	o, err := f.s3Options(bucket)
 	if err != nil {
 		return nil, err
 	}
-	return store.OpenS3(store.S3Options{Endpoint: f.S3Endpoint, Region: f.S3Region, Bucket: bucket, AccessKey: l.key, SecretKey: l.secret,
-		SessionToken: l.token, CAFile: f.S3CA, Plain: f.S3Plain, Encryption: want, KMSKey: f.S3KMSKey, Idle: f.S3Idle})
+	return store.OpenS3(o)
+}
+
+// s3Options are those of a bucket at the store's server.
+func (f *Flags) s3Options(bucket string) (store.S3Options, error) {
+	l, err := f.storeLogin()
+	if err != nil {
+		return store.S3Options{}, err
+	}
+	return store.S3Options{Endpoint: f.S3Endpoint, Region: f.S3Region, Bucket: bucket, AccessKey: l.key, SecretKey: l.secret,
+		SessionToken: l.token, CAFile: f.S3CA, Plain: f.S3Plain, Encryption: store.Encryption(f.Encryption), KMSKey: f.S3KMSKey, Idle: f.S3Idle}, nil
 }

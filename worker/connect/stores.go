@@ -3,6 +3,7 @@ package connect
 import (
 	"cmp"
 	"context"
+	"strings"
 
 	"veil/worker/failure"
 	"veil/worker/store"
@@ -45,6 +46,19 @@ func (f *Flags) openSource() (store.Source, error) {
 	}
 	return store.OpenS3Source(store.S3Options{Endpoint: endpoint, Region: cmp.Or(f.SourceRegion, f.S3Region), AccessKey: l.key, SecretKey: l.secret,
 		SessionToken: l.token, CAFile: cmp.Or(f.SourceCA, f.S3CA), Plain: f.S3Plain, Idle: f.S3Idle})
+}
+
+// PrepareBucket makes the store's bucket where it is missing and puts a policy on it.
+func (f *Flags) PrepareBucket(ctx context.Context, policy []byte) error {
+	bucket, s3 := strings.CutPrefix(f.Store, "s3://")
+	if !s3 {
+		return failure.Usagef("leave it out", "a folder has no policy")
+	}
+	o, err := f.s3Options(bucket)
+	if err != nil {
+		return err
+	}
+	return failure.OfStore(store.PrepareBucket(ctx, o, policy))
 }
 
 // CheckStore asks the store whether it keeps what veil needs.

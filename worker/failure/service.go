@@ -28,6 +28,8 @@ func OfQueue(err error) error {
 		return err
 	case errors.Is(err, jobs.ErrNotSetUp):
 		return Newf(Queue, "run `veil setup`", "the queue is not set up on this server")
+	case errors.Is(err, jobs.ErrSubmitOnly):
+		return Newf(QueueAccess, "ask the operator, or leave --submit-only out where the account may do more", "%s", jobs.ErrSubmitOnly)
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrPermissionViolation):
 		return Newf(QueueAccess, "check --nats-creds and what the account may do", "the NATS server refuses access")
 	case errors.As(err, &path):

@@ -124,6 +124,12 @@ func TestAccountsCarryAJob(t *testing.T) {
 	if _, err := sub.Submit(ctx, other); !errors.Is(err, ErrConflict) {
 		t.Errorf("other content under the same id, after the answer: %v", err)
 	}
+	if _, err := sub.Withdraw(ctx, "one"); !errors.Is(err, ErrSubmitOnly) {
+		t.Errorf("withdrawn by a submitter: %v", err)
+	}
+	if err := sub.States(ctx, func(State) bool { return true }); !errors.Is(err, ErrSubmitOnly) {
+		t.Errorf("listed by a submitter: %v", err)
+	}
 	wantKinds(t, operator, "one", EventAccepted, EventStarted, EventReleased)
 	if err := worker.Forget(ctx, "one"); err != nil {
 		t.Errorf("forget: %v", err)

@@ -20,6 +20,8 @@ var (
 	ErrConflict = errors.New("the id belongs to a job with other content")
 	// ErrPhase says that the job's phase does not allow what was asked.
 	ErrPhase = errors.New("not possible in the job's phase")
+	// ErrSubmitOnly says that this account may hand jobs in and read their records, and nothing else.
+	ErrSubmitOnly = errors.New("this account of the queue may only hand jobs in")
 	// ErrNotSetUp says that the server lacks a stream, a consumer or the bucket: run Setup.
 	ErrNotSetUp = errors.New("the queue is not set up on this server")
 )

@@ -59,6 +59,9 @@ func (q *Queue) swap(ctx context.Context, s *State, rev uint64) (uint64, error) 
 // write tries until the server has answered or ctx ends. An answer that gets lost is no riddle: each write carries its own
 // token, so the record tells whether it arrived.
 func (q *Queue) write(ctx context.Context, s *State, rev uint64) (uint64, error) {
+	if q.o.MessageOnly {
+		return 0, fmt.Errorf("write state of %s: %w", s.ID, ErrSubmitOnly)
+	}
 	s.Schema, s.Token, s.Updated = StateSchema, nuid.Next(), q.o.Now().UTC()
 	data, err := s.encode()
 	if err != nil {
@@ -95,6 +98,9 @@ func (q *Queue) writeOnce(ctx context.Context, id string, data []byte, rev uint6
 
 // States calls each for every job's record, in no order, until it returns false. Records of newer versions are left out.
 func (q *Queue) States(ctx context.Context, each func(State) bool) error {
+	if q.o.MessageOnly {
+		return fmt.Errorf("list states: %w", ErrSubmitOnly)
+	}
 	w, err := q.kv.WatchAll(ctx, jetstream.IgnoreDeletes())
 	if err != nil {
 		return fmt.Errorf("list states: %w", err)
