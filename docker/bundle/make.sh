@@ -65,7 +65,7 @@ say "fetching what they need of Debian $VERSION_ID ($VERSION_CODENAME)"
 
 say "listing contents and licences"
 "$here/licences.sh" "$top" "$cache" "$tree"
-(cd "$tree/packages" && apt-ftparchive packages .) >"$work/index"
+(cd "$tree/packages" && apt-ftparchive --no-md5 --no-sha1 --no-sha512 packages .) >"$work/index"
 (cd "$here/sbom" && go run . -version "$version" -distribution "debian-$VERSION_ID" -licences "$tree/licences/go" \
 	-packages "$work/index" -weights "$top/models/SHA256SUMS" "$bin"/*) >"$tree/sbom.cdx.json"
 

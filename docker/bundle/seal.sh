@@ -20,7 +20,7 @@ fi
 gpg "${quiet[@]}" --export >"$tree/veil-bundle.gpg"
 fingerprint=$(gpg --batch --with-colons --list-keys 2>/dev/null | awk -F: '$1 == "fpr" { print $10; exit }')
 
-(cd "$tree/packages" && apt-ftparchive packages . >Packages && apt-ftparchive -o APT::FTPArchive::Release::Suite=veil release . >"$GNUPGHOME/Release")
+(cd "$tree/packages" && apt-ftparchive --no-md5 --no-sha1 --no-sha512 packages . >Packages && apt-ftparchive --no-md5 --no-sha1 -o APT::FTPArchive::Release::Suite=veil release . >"$GNUPGHOME/Release")
 gpg "${quiet[@]}" --clearsign --output "$tree/packages/InRelease" "$GNUPGHOME/Release"
 
 if [ -d "$tree/image" ]; then
