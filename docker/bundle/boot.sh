@@ -27,7 +27,7 @@ ln -s /proc/self/fd dev/fd
 for n in 0:stdin 1:stdout 2:stderr; do ln -s "fd/${n%:*}" "dev/${n#*:}"; done
 mount -t tmpfs -o mode=755 tmpfs run
 mount -t tmpfs -o mode=1777 tmpfs tmp
-hostname bare
+echo bare >etc/hostname
 # Loopback alone: ip is not part of a bare Debian, the one outside is.
 ip link set lo up
 mkdir -p .outside
