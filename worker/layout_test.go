@@ -22,6 +22,7 @@ var rooms = []struct{ name, uses string }{
 	{"authority", "failure disk"},
 	{"proof", "seal evidence failure disk"},
 	{"room", "text"},
+	{"capacity", "room"},
 	{"metrics", "jobs failure"},
 	{"screen", "jobs text failure"},
 	{"child", "sandbox failure disk"},

@@ -39,6 +39,7 @@ type grammar struct {
 	Models   modelsCmd   `cmd:"" help:"List the networks' weights and whether they are the right ones."`
 	Doctor   doctorCmd   `cmd:"" help:"Show what this machine has, what is in use, and what is missing."`
 	Version  versionCmd  `cmd:"" help:"Print the build."`
+	Capacity capacityCmd `cmd:"" help:"Say what machines a number of hours of video a day takes."`
 	Worker   workerCmd   `cmd:"" group:"service" help:"Work on the jobs of a queue until a signal."`
 	Dev      devCmd      `cmd:"" group:"service" help:"Queue, store and one worker in one process, for a laptop."`
 	Setup    setupCmd    `cmd:"" group:"service" help:"Make and check what queue and store need."`

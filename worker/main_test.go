@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 		"veil":      main,
 		"tryveil":   tryMain,
 		"contained": containedMain,
+		"sleepveil": sleepMain,
 		"fakeveil": func() {
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 			context.AfterFunc(ctx, stop)

@@ -237,12 +237,24 @@ type worker struct {
 
 // hire starts a worker and waits until it serves.
 func (h *house) hire(ctx context.Context, slots int, more ...string) (*worker, error) {
+	w, err := h.start(h.veil, slots, more...)
+	if err != nil {
+		return nil, err
+	}
+	if err := until(ctx, "a worker", w.serves); err != nil {
+		return nil, errors.Join(err, w.retire())
+	}
+	return w, nil
+}
+
+// start starts a worker.
+func (h *house) start(program string, slots int, more ...string) (*worker, error) {
 	h.workers++
 	name := "worker-" + strconv.Itoa(h.workers)
 	w := &worker{log: filepath.Join(h.dir, name+".jsonl")}
 	args := append([]string{"worker"}, h.flags()...)
 	args = append(args, "--slots", strconv.Itoa(slots), "--scratch", filepath.Join(h.dir, name), "--reserve", "64", "--allow", clipBucket)
-	w.cmd = exec.Command(h.veil, append(args, more...)...)
+	w.cmd = exec.Command(program, append(args, more...)...)
 	log, err := os.Create(w.log)
 	if err != nil {
 		return nil, err
@@ -250,13 +262,7 @@ func (h *house) hire(ctx context.Context, slots int, more ...string) (*worker, e
 	defer log.Close()
 	w.cmd.Stderr = log
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	if err := w.cmd.Start(); err != nil {
-		return nil, err
-	}
-	if err := until(ctx, name, w.serves); err != nil {
-		return nil, errors.Join(err, w.retire())
-	}
-	return w, nil
+	return w, w.cmd.Start()
 }
 
 var errNotServing = errors.New("it does not serve yet")

@@ -7,6 +7,7 @@
 //	go run ./bench/queue -pairs       two workers with a slot each against one worker with two
 //	go run ./bench/queue -big         a file of 4 GB: the memory of the worker's own process
 //	go run ./bench/queue -idle        a worker that has nothing to do
+//	go run ./bench/queue -fleet       not among all: 100 workers whose children sleep, 10,000 jobs (make bench-capacity)
 //
 // Times mean something on a machine that does nothing else; processor seconds and memory always do.
 package main
@@ -37,16 +38,18 @@ type Results struct {
 	Pairs    *PairsResult    `json:"pairs,omitempty"`
 	Big      *BigResult      `json:"big,omitempty"`
 	Idle     *IdleResult     `json:"idle,omitempty"`
+	Fleet    *FleetResult    `json:"fleet,omitempty"`
 }
 
 type options struct {
-	overhead, thousand, pairs, big, idle, json bool
+	overhead, thousand, pairs, big, idle, fleet, json bool
 
 	rounds  int
 	seconds int
 	jobs    int
 	size    int64
 	rest    time.Duration
+	crew    fleetOptions
 }
 
 func main() {
@@ -69,6 +72,10 @@ func main() {
 	flag.IntVar(&o.jobs, "jobs", 1000, "clips of -thousand")
 	flag.Int64Var(&o.size, "size", 4_000_000_000, "bytes of the file of -big")
 	flag.DurationVar(&o.rest, "rest", time.Minute, "length of -idle")
+	flag.BoolVar(&o.fleet, "fleet", false, "only: many workers whose children sleep")
+	flag.IntVar(&o.crew.size, "workers", 100, "workers of -fleet")
+	flag.IntVar(&o.crew.jobs, "fleet-jobs", 10000, "jobs of -fleet")
+	flag.DurationVar(&o.crew.sleep, "sleep", 12*time.Second, "how long a job of -fleet sleeps")
 	flag.BoolVar(&o.json, "json", false, "print JSON")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -81,8 +88,9 @@ func main() {
 
 // run measures what the options ask for; with none it measures all.
 func run(ctx context.Context, o options, w io.Writer) (err error) {
-	if o.rounds < 1 || o.seconds < 1 || o.jobs < 1 || o.size < 1 || o.rest < time.Second {
-		return errors.New("-rounds, -seconds, -jobs and -size are at least 1, -rest at least a second")
+	if o.rounds < 1 || o.seconds < 1 || o.jobs < 1 || o.size < 1 || o.rest < time.Second ||
+		o.crew.size < 1 || o.crew.jobs < 1 || o.crew.sleep < time.Second {
+		return errors.New("-rounds, -seconds, -jobs, -size, -workers and -fleet-jobs are at least 1, -rest and -sleep at least a second")
 	}
 	h, err := newHouse(ctx)
 	if err != nil {
@@ -93,7 +101,7 @@ func run(ctx context.Context, o options, w io.Writer) (err error) {
 	if res.Build, err = h.build(ctx); err != nil {
 		return err
 	}
-	all := !o.overhead && !o.thousand && !o.pairs && !o.big && !o.idle
+	all := !o.overhead && !o.thousand && !o.pairs && !o.big && !o.idle && !o.fleet
 	for _, part := range []struct {
 		name    string
 		wanted  bool
@@ -104,8 +112,9 @@ func run(ctx context.Context, o options, w io.Writer) (err error) {
 		{"pairs", o.pairs, func() (err error) { res.Pairs, err = h.pairs(ctx, o.rounds); return err }},
 		{"big", o.big, func() (err error) { res.Big, err = h.big(ctx, o.size); return err }},
 		{"thousand", o.thousand, func() (err error) { res.Thousand, err = h.thousand(ctx, o.jobs); return err }},
+		{"fleet", o.fleet, func() (err error) { res.Fleet, err = h.fleet(ctx, o.crew); return err }},
 	} {
-		if !part.wanted && !all {
+		if !part.wanted && (!all || part.name == "fleet") {
 			continue
 		}
 		fmt.Fprintln(os.Stderr, "bench:", part.name)

@@ -44,5 +44,16 @@ func (r Results) print(w io.Writer) error {
 		row(i.Share < idleShare, fmt.Sprintf("idle worker, %.0f s", i.Seconds), fmt.Sprintf("%.2f %% of a core", 100*i.Share), fmt.Sprintf("under %.0f %%", 100*idleShare))
 		row(i.Memory.ResidentMB < bigLimit, "idle worker, resident", fmt.Sprintf("%.0f MB", i.Memory.ResidentMB), fmt.Sprintf("under %d MB", bigLimit))
 	}
+	if f := r.Fleet; f != nil {
+		row(f.Once == f.Jobs, fmt.Sprintf("%d workers, %d jobs that sleep %.0f s: settled once", f.Workers, f.Jobs, f.Sleep), fmt.Sprint(f.Once), fmt.Sprint(f.Jobs))
+		row(f.Share >= fleetShare, fmt.Sprintf("throughput by what sleeping allows, over %.0f s", f.Seconds), fmt.Sprintf("%.3f", f.Share), fmt.Sprintf("at least %.1f", fleetShare))
+		plain("from an answer to the next claim, 50th, 95th, 99th of 100", "%.0f ms", f.HandoverMS)
+		plain("from submission to claim, where jobs come one by one", "%.0f ms", f.WaitMS)
+		plain("processor a job: queue, store, workers", "%.1f ms, %.1f ms, %.1f ms", 1000*f.QueueCPU, 1000*f.StoreCPU, 1000*f.WorkerCPU)
+		plain("processor a job that comes by itself: queue", "%.1f ms", 1000*f.CalmQueueCPU)
+		plain("resident: queue, store, a worker", "%.0f MB, %.0f MB, %.0f MB", f.QueueMB, f.StoreMB, f.WorkerMB)
+		plain("in the queue's files: a record, an event, events a job", "%.0f bytes, %.0f bytes, %.0f", f.StateBytes, f.EventBytes, f.Events)
+		plain("objects in the store, and their bytes besides clips, plans and reports", "%.0f, %.0f bytes a job", f.Objects, f.ObjectBytes)
+	}
 	return t.Flush()
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"veil/worker/capacity"
 	"veil/worker/jobs"
 )
 
@@ -139,17 +140,19 @@ func TestPrint(t *testing.T) {
 		Thousand: &ThousandResult{Jobs: 1000, Once: 1000, Slots: 2, Seconds: 600},
 		Pairs:    &PairsResult{Jobs: 12, Rounds: 3, One: 10, Two: 9.5},
 		Big:      &BigResult{Bytes: 4e9, Worker: Memory{ResidentMB: 60}, Submit: Cost{PeakMB: 70}},
-		Idle:     &IdleResult{Seconds: 60, Share: 0.001, Memory: Memory{ResidentMB: 50}}}
+		Idle:     &IdleResult{Seconds: 60, Share: 0.001, Memory: Memory{ResidentMB: 50}},
+		Fleet:    &FleetResult{Fleet: capacity.Fleet{Jobs: 100, Once: 100, Share: 0.95}}}
 	bad := good
 	bad.Overhead = &OverheadResult{Redact: Cost{Seconds: 10}, Job: Cost{Seconds: 10.7}}
 	bad.Thousand = &ThousandResult{Jobs: 1000, Once: 999, Overtaken: 1, Seconds: 600}
 	bad.Pairs = &PairsResult{One: 10, Two: 8.9}
 	bad.Big = &BigResult{Worker: Memory{ResidentMB: 101}, Submit: Cost{PeakMB: 101}}
 	bad.Idle = &IdleResult{Seconds: 60, Share: 0.02, Memory: Memory{ResidentMB: 101}}
+	bad.Fleet = &FleetResult{Fleet: capacity.Fleet{Jobs: 100, Once: 99, Share: 0.89}}
 	for _, c := range []struct {
 		r      Results
 		missed int
-	}{{good, 0}, {bad, 8}, {Results{}, 0}} {
+	}{{good, 0}, {bad, 10}, {Results{}, 0}} {
 		var out bytes.Buffer
 		if err := c.r.print(&out); err != nil {
 			t.Fatal(err)

@@ -84,7 +84,7 @@ func (h *house) thousand(ctx context.Context, n int) (res *ThousandResult, err e
 		return nil, err
 	}
 	res.CPU, res.Overtaken = after-before, overtaken(all, priorities)
-	res.Once, err = h.once(ctx, all, priorities)
+	res.Once, err = h.once(ctx, "thousand-", all, priorities)
 	return res, err
 }
 
@@ -99,9 +99,9 @@ func (h *house) submitAll(ctx context.Context, n int, job func(i int) jobs.Job) 
 	return begun, nil
 }
 
-// once counts the jobs that have one answer among the events, and one derivative and one manifest in the store (none where
+// once counts the jobs, whose ids begin with prefix, that have one answer among the events, and one derivative and one manifest in the store (none where
 // the answer is a hold).
-func (h *house) once(ctx context.Context, all []seen, of map[string]jobs.Priority) (int, error) {
+func (h *house) once(ctx context.Context, prefix string, all []seen, of map[string]jobs.Priority) (int, error) {
 	answers, released := map[string]int{}, map[string]int{}
 	for _, e := range all {
 		if answered(e.Event) {
@@ -112,7 +112,7 @@ func (h *house) once(ctx context.Context, all []seen, of map[string]jobs.Priorit
 		}
 	}
 	derivatives, manifests := map[string]int{}, map[string]int{}
-	for o := range h.client.ListObjects(ctx, ownBucket, minio.ListObjectsOptions{Prefix: "release/thousand-", Recursive: true}) {
+	for o := range h.client.ListObjects(ctx, ownBucket, minio.ListObjectsOptions{Prefix: "release/" + prefix, Recursive: true}) {
 		if o.Err != nil {
 			return 0, o.Err
 		}

@@ -22,9 +22,9 @@ var (
 )
 
 const (
-	// clipFactor is how much scratch a clip needs at once, in times its own size: the copy, and a derivative of the finer
+	// ClipFactor is how much scratch a clip needs at once, in times its own size: the copy, and a derivative of the finer
 	// profiles while its sound is added.
-	clipFactor = 3
+	ClipFactor = 3
 	// Extra is for plan, sound and sheets, in bytes.
 	Extra    = 128 << 20
 	roomPoll = 2 * time.Second
@@ -95,7 +95,7 @@ func (r *Room) Take(dir string, size int64) (*Share, error) {
 	if err != nil {
 		return nil, err
 	}
-	need := clipFactor*size + Extra
+	need := ClipFactor*size + Extra
 	if need > all-r.reserve {
 		return nil, fmt.Errorf("%w: it needs %s, and the empty disk has %s", ErrNeverFits, text.SizeLeft(need), text.SizeLeft(all-r.reserve))
 	}
