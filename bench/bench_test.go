@@ -140,6 +140,7 @@ func TestParse(t *testing.T) {
 		"-deface=false":        {speed: true, turned: true, pictures: true, leaks: "*", effort: "thorough"},
 		"-json -effort both":   {speed: true, turned: true, pictures: true, deface: true, json: true, leaks: "*", effort: "both"},
 		"-speed":               {speed: true, effort: "thorough"},
+		"-footage":             {footage: true, effort: "thorough"},
 		"-memory -speed":       {speed: true, memory: true, effort: "thorough"},
 		"-leaks wild_* -why":   {leaks: "wild_*", why: true, effort: "thorough"},
 		"-turned -deface":      {turned: true, deface: true, effort: "thorough"},
@@ -154,7 +155,7 @@ func TestParse(t *testing.T) {
 			}
 			continue
 		}
-		want.seconds, want.runs = "20,600", 3
+		want.seconds, want.runs, want.footageSeconds = "20,600", 3, 4
 		if err != nil || got != want {
 			t.Errorf("%q: %+v, %v", line, got, err)
 		}
