@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -51,7 +52,8 @@ func (b *builder) build(ctx context.Context) (*image, error) {
 			if err != nil {
 				return nil, err
 			}
-			from = &image{root: root, shell: defaultShell}
+			// What the config of Debian's image says.
+			from = &image{root: root, shell: defaultShell, config: v1.Config{Env: []string{defaultPath}, Cmd: []string{"bash"}}}
 		}
 		i := from.next(filepath.Join(b.work, fmt.Sprintf("stage-%d", n)))
 		// A stage without instructions is another name for its base.

@@ -157,14 +157,20 @@ func (b *builder) leave(i *image, root string) error {
 	return os.WriteFile(root+".json", append(config, '\n'), 0o644)
 }
 
-// size is how much the files of a folder hold, in bytes.
+// size is how much the files of a folder hold, in bytes; one with several names counts once.
 func size(dir string) int64 {
 	var n int64
+	seen := map[uint64]bool{}
 	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
+		info, err := e.Info()
+		if err != nil || !info.Mode().IsRegular() {
+			return nil
+		}
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok && !seen[stat.Ino] {
+			seen[stat.Ino] = true
 			n += info.Size()
 		}
 		return nil
