@@ -11,14 +11,15 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 first=$work/a second=$work/second/checkout/of-veil
+# Temporary files and cache lie apart: gcc would take a folder whose name begins with the checkout's for a part of it.
 # build FOLDER TIMEZONE LANGUAGE UMASK FROM; the second is a clone of the first: the same commit, whatever happens here meanwhile
 build() {
 	git clone --quiet "$5" "$1"
-	mkdir -p "$1.tmp" "$1.cache"
+	mkdir -p "$work/tmp-$4" "$work/cache-$4"
 	echo "reproducible: building in $1"
 	(
 		umask "$4"
-		export TMPDIR=$1.tmp GOCACHE=$1.cache TZ=$2 LC_ALL=$3
+		export TMPDIR=$work/tmp-$4 GOCACHE=$work/cache-$4 TZ=$2 LC_ALL=$3
 		make --silent -C "$1" build verifiers
 	)
 }
