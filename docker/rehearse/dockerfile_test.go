@@ -227,3 +227,38 @@ func TestOnlyNeededStagesAreBuilt(t *testing.T) {
 		t.Errorf("stages %q, want %q", names, want)
 	}
 }
+
+// TestAllOurDockerfilesAreAlike: the rehearsal can carry out each, and they begin with the same base and the same Go.
+func TestAllOurDockerfilesAreAlike(t *testing.T) {
+	paths, err := filepath.Glob("../*Dockerfile")
+	if err != nil || len(paths) < 2 {
+		t.Fatalf("%q: %v", paths, err)
+	}
+	seen := map[string]map[string]bool{}
+	note := func(what, value string) {
+		if seen[what] == nil {
+			seen[what] = map[string]bool{}
+		}
+		seen[what][value] = true
+	}
+	for _, path := range paths {
+		f, err := readFile(path)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		note("FROM", f.stages[0].BaseName)
+		for _, s := range f.stages {
+			for _, c := range s.Commands {
+				if a, ok := c.(*instructions.ArgCommand); ok && strings.HasPrefix(a.Args[0].Key, "GO_") {
+					note(a.Args[0].Key, *a.Args[0].Value)
+				}
+			}
+		}
+	}
+	for what, values := range seen {
+		if len(values) > 1 {
+			t.Errorf("%s differs between %q: %v", what, paths, values)
+		}
+	}
+}
