@@ -14,7 +14,7 @@ import (
 // easy finds the clips that are neither made to be hard nor a crowd.
 func easy(t *testing.T) (clips []string) {
 	t.Helper()
-	dir := filepath.Join("..", "..", "..", "shared", "footage", "video")
+	dir := filepath.Join(root(t), "..", "shared", "footage", "video")
 	for _, ending := range []string{"mp4", "mkv", "mov"} {
 		found, err := filepath.Glob(filepath.Join(dir, "*."+ending))
 		if err != nil {
@@ -36,6 +36,16 @@ func easy(t *testing.T) (clips []string) {
 	return nil
 }
 
+// root is the folder of the checkout.
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // answer is what `veil reproduce --json` says.
 type answer struct {
 	Identical   bool `json:"identical"`
@@ -55,7 +65,8 @@ func TestReproduceEasyClips(t *testing.T) {
 			veil := func(args ...string) (code int, out []byte) {
 				t.Helper()
 				cmd := exec.Command(program, append(args, "--progress", "none")...)
-				cmd.Env = append(os.Environ(), "VEIL_SCRATCH="+filepath.Join(dir, "scratch"))
+				cmd.Stderr = os.Stderr
+				cmd.Env = append(os.Environ(), "VEIL_SCRATCH="+filepath.Join(dir, "scratch"), "VEIL_MODELS="+filepath.Join(root(t), "models", "weights"))
 				out, err := cmd.Output()
 				if cmd.ProcessState == nil {
 					t.Fatal(err)
