@@ -190,7 +190,7 @@ func (m *machine) watchedFolder() {
 		"systemctl enable -q --now veil-watch@inbox && install -o veil -g veil -m 0640 clips/clip-09.mp4 /srv/veil/inbox/")
 	m.run("for i in $(seq 1200); do [ -e /srv/veil/inbox/done/clip-09.mp4.redacted.mp4 ] && exit; sleep 0.5; done; find /srv/veil; exit 1")
 	m.say("watched folder: %s", strings.ReplaceAll(strings.TrimSpace(m.run("cd /srv/veil/inbox && find done -type f | sort")), "\n", " "))
-	m.run("cd /srv/veil/inbox/done && veil-here verify clip-09.mp4.redacted.mp4 --trust /etc/veil/keys/veil.pub; [ $? = 0 ] || [ $? = 7 ] || exit 1")
+	m.run("cd /srv/veil/inbox/done && veil-here verify clip-09.mp4.redacted.mp4 --trust /etc/veil/keys/veil.pub || [ $? = 7 ]")
 }
 
 // untouched is a digest of each file of settings and keys, with owner and mode.
