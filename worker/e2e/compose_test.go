@@ -108,8 +108,6 @@ type stack struct {
 	file composition
 	net  [2]int
 	bin  string
-
-	mu   sync.Mutex
 	runs map[string]*running
 }
 
