@@ -105,6 +105,7 @@ runbooks: models servers
 rerender: models build
 	@docker/install.sh demo
 	@go test -tags evidence -count=1 -timeout 60m -v ./bench/evidence
+	@VEIL_TEST_TAGS=1 go test -count=1 -timeout 60m -run 'TestContainers$$|TestNothingOfTheSourceIsTold' ./worker/e2e
 
 lint: deps go
 	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "lint: gofmt -w these:" $$out >&2; exit 1; }

@@ -138,8 +138,8 @@ func TestContainers(t *testing.T) {
 	}
 }
 
-// everyByte holds a derivative against the allow-list for its container, once more and apart from the program, and what exiftool and
-// mediainfo find in it against the list of their tags.
+// everyByte holds a derivative against the allow-list for its container, once more and apart from the program; with
+// VEIL_TEST_TAGS also what exiftool and mediainfo find in it against the list of their tags (make rerender).
 func everyByte(t *testing.T, path string) {
 	t.Helper()
 	b := read(t, path)
@@ -147,5 +147,7 @@ func everyByte(t *testing.T, path string) {
 	if err != nil || !a.Clean() || a.Frames == 0 {
 		t.Errorf("%d frames, %v, %v", a.Frames, a.Findings, err)
 	}
-	tagtest.Check(t, filepath.Join(root, "docs", "container.md"), path)
+	if os.Getenv("VEIL_TEST_TAGS") != "" {
+		tagtest.Check(t, filepath.Join(root, "docs", "container.md"), path)
+	}
 }
