@@ -46,7 +46,7 @@ type proof struct {
 	volume  string // where the image has it
 }
 
-// prove shows that the image in root works as docs/containers.md says, and gives what was seen, a line each.
+// prove shows that the image in root works as docs/image.md says, and gives what was seen, a line each.
 func (b *builder) prove(ctx context.Context, root string, config v1.Config, clip string) error {
 	p := &proof{root: root, config: config, scratch: filepath.Join(b.work, "volume")}
 	var err error
