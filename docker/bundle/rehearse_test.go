@@ -115,7 +115,7 @@ func TestRehearsal(t *testing.T) {
 }
 
 // jobCount is how many clips go through the queue. Upgrade and way back each happen after some are done and before all are.
-const jobCount = 8
+const jobCount = 14
 
 func (m *machine) say(format string, args ...any) {
 	m.t.Logf("%s %s", time.Now().UTC().Format("15:04:05"), fmt.Sprintf(format, args...))
