@@ -112,6 +112,7 @@ func TestRehearsal(t *testing.T) {
 	if after := m.untouched(); after != before {
 		t.Errorf("settings or keys changed:\n%s\n%s", before, after)
 	}
+	m.purged(newer)
 }
 
 // jobCount is how many clips go through the queue. Upgrade and way back each happen after some are done and before all are.
@@ -340,6 +341,11 @@ func (m *machine) removed(b built) {
 	if again := m.run("veil-here jobs --json | sha256sum"); again != jobs {
 		m.t.Error("the jobs are not those of before")
 	}
+}
+
+// purged types the machine's name as purge asks for it: everything of veil's goes.
+func (m *machine) purged(b built) {
+	m.t.Helper()
 	m.run("hostname >/dev/null; script -qec './" + b.folder() + "/install.sh purge' /dev/null <<<bare >purge.log 2>&1 || { cat purge.log; exit 1; }")
 	if out := m.run("ls -d /etc/veil /var/lib/veil* /var/cache/veil 2>/dev/null | wc -l"); strings.TrimSpace(out) != "0" {
 		m.t.Errorf("purge left %s folders", out)
