@@ -49,7 +49,7 @@ func bareRoot(t *testing.T, name string, more ...string) string {
 		if len(more) > 0 {
 			args = append(args, "--include="+strings.Join(more, ","))
 		}
-		mustRun(t, ".", "debootstrap", append(args, codename, part, mirror())...)
+		mustRun(t, ".", "debootstrap", append(args, codename, part, mirror(t))...)
 		mustRun(t, ".", "sh", "-c", "rm -f "+part+"/var/cache/apt/archives/*.deb "+part+"/etc/resolv.conf "+part+"/etc/apt/sources.list")
 		if err := os.Rename(part, base); err != nil {
 			t.Fatal(err)
@@ -68,11 +68,19 @@ func bareRoot(t *testing.T, name string, more ...string) string {
 	return root
 }
 
-func mirror() string {
+// mirror is where this machine's apt gets Debian from.
+func mirror(t *testing.T) string {
+	t.Helper()
 	if m := os.Getenv("BUNDLE_MIRROR"); m != "" {
 		return m
 	}
-	return "http://deb.debian.org/debian"
+	for line := range strings.Lines(mustRun(t, ".", "apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)", "Created-By: Packages")) {
+		if uri, ok := strings.CutPrefix(strings.TrimSpace(line), "Debian "); ok {
+			return uri
+		}
+	}
+	t.Fatal("apt knows no lists of Debian: run apt-get update, or set BUNDLE_MIRROR")
+	return ""
 }
 
 // boot starts a machine and waits until its systemd says that it runs.

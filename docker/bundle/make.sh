@@ -6,14 +6,12 @@
 #   BUNDLE_COMMIT=REV  build the program of another commit, packed as this checkout packs
 #   BUNDLE_IMAGE=DIR   OCI image layout of the worker's image to take along
 #   BUNDLE_OUT=DIR     where to write (default: dist)
-#   BUNDLE_MIRROR=URL, BUNDLE_SECURITY=URL  where Debian's packages come from
+#   BUNDLE_MIRROR=URL, BUNDLE_SECURITY=URL  where Debian's packages come from (default: where this machine's apt gets them)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/veil/bundle
 key=${BUNDLE_KEY:-${XDG_CONFIG_HOME:-$HOME/.config}/veil/bundle.key}
-mirror=${BUNDLE_MIRROR:-http://deb.debian.org/debian}
-security=${BUNDLE_SECURITY:-http://deb.debian.org/debian-security}
 out=${BUNDLE_OUT:-$top/dist}
 
 say() { echo "bundle: $*"; }
@@ -27,6 +25,13 @@ fail() {
 [ "${ID:-} $(dpkg --print-architecture)" = "debian amd64" ] ||
 	fail "this machine is no Debian on amd64: build the archive on the release that it is for"
 [ -z "${BUNDLE_IMAGE:-}" ] || [ -f "$BUNDLE_IMAGE/oci-layout" ] || fail "$BUNDLE_IMAGE is no OCI image layout"
+# archive LABEL gives where apt gets Debian's archive of that label from.
+archive() { apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' | awk -v label="$1" '$1 == label { print $2; exit }'; }
+mirror=${BUNDLE_MIRROR:-$(archive Debian)}
+security=${BUNDLE_SECURITY:-$(archive Debian-Security)}
+if [ -z "$mirror" ] || [ -z "$security" ]; then
+	fail "apt knows no lists of Debian and of its security updates: run apt-get update, or set BUNDLE_MIRROR and BUNDLE_SECURITY"
+fi
 umask 022
 mkdir -p "$cache" "$out"
 out=$(cd "$out" && pwd)

@@ -43,7 +43,7 @@ func (b *builder) base(ctx context.Context, suite string) (string, error) {
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("debootstrap (Debian package debootstrap): %w\n%s", err, lastLines(log.Bytes(), 5))
 	}
-	if err := settle(root, suite); err != nil {
+	if err := settle(root); err != nil {
 		return "", fmt.Errorf("base: %w", err)
 	}
 	update := &image{root: root, shell: defaultShell}
@@ -54,17 +54,15 @@ func (b *builder) base(ctx context.Context, suite string) (string, error) {
 	return root, os.WriteFile(done, nil, 0o644)
 }
 
-// settle makes a bootstrapped root what the slim image is: Debian's own sources, no documents, no names of this machine.
-func settle(root, suite string) error {
+// settle makes a bootstrapped root what the slim image is: no documents, no names of this machine. It has no sources of packages
+// either, since each step gets those of this machine.
+func settle(root string) error {
 	in := func(path string) string { return filepath.Join(root, path) }
-	sources := fmt.Sprintf("Types: deb\nURIs: http://deb.debian.org/debian\nSuites: %[1]s %[1]s-updates\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n"+
-		"Types: deb\nURIs: http://deb.debian.org/debian-security\nSuites: %[1]s-security\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n", suite)
 	for path, content := range map[string]string{
-		"etc/apt/sources.list.d/debian.sources": sources,
-		"etc/dpkg/dpkg.cfg.d/docker":            slim,
-		"etc/hostname":                          "",
-		"etc/hosts":                             "",
-		"etc/resolv.conf":                       "",
+		"etc/dpkg/dpkg.cfg.d/docker": slim,
+		"etc/hostname":               "",
+		"etc/hosts":                  "",
+		"etc/resolv.conf":            "",
 	} {
 		if err := os.RemoveAll(in(path)); err != nil {
 			return err

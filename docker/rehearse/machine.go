@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,7 +31,7 @@ const (
 
 // newMachine asks this machine's clients and writes what the steps get into dir.
 func newMachine(ctx context.Context, dir string) (*machine, error) {
-	m := &machine{dir: dir, debian: map[string]string{archive: "http://deb.debian.org/debian", security: "http://deb.debian.org/debian-security"}}
+	m := &machine{dir: dir, debian: map[string]string{archive: "", security: ""}}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -49,16 +50,19 @@ func newMachine(ctx context.Context, dir string) (*machine, error) {
 	return m, nil
 }
 
-// archives finds where this machine gets Debian from; where apt has no lists, it is Debian's own name.
+// archives finds where this machine gets Debian from.
 func (m *machine) archives(ctx context.Context) error {
 	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)", "Created-By: Packages").Output()
 	if err != nil {
 		return fmt.Errorf("ask apt for its sources: %w", err)
 	}
 	for l := range strings.Lines(string(out)) {
-		if label, uri, ok := strings.Cut(strings.TrimSpace(l), " "); ok && m.debian[label] != "" {
+		if label, uri, ok := strings.Cut(strings.TrimSpace(l), " "); ok && (label == archive || label == security) {
 			m.debian[label] = strings.TrimSuffix(uri, "/")
 		}
+	}
+	if m.debian[archive] == "" || m.debian[security] == "" {
+		return errors.New("apt knows no lists of Debian and of its security updates: run apt-get update as root")
 	}
 	return nil
 }

@@ -97,13 +97,13 @@ func TestNothingOfThisMachineMayStay(t *testing.T) {
 	certificate := func(text string) string {
 		return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte(text)}))
 	}
-	m := &machine{dir: t.TempDir(), debian: map[string]string{archive: "http://mirror.example/debian", security: "http://deb.debian.org/debian-security"},
-		env: []string{"GOPROXY=https://modules.example|https://proxy.golang.org,direct", "https_proxy=http://gate.example:3128"}}
+	m := &machine{dir: t.TempDir(), debian: map[string]string{archive: "http://mirror.example/debian", security: "http://www.debian.org/debian-security"},
+		env: []string{"GOPROXY=https://modules.example|https://go.golang.org,direct", "https_proxy=http://gate.example:3128"}}
 	if err := os.WriteFile(filepath.Join(m.dir, "apt.conf"), []byte("Acquire::http::Proxy \"http://apt.example:9999\";\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ path, text, want string }{
-		{"etc/motd", "deb.debian.org and proxy.golang.org are everybody's", ""},
+		{"etc/motd", "www.debian.org and go.golang.org are everybody's", ""},
 		{"etc/apt/sources.list", "deb http://mirror.example/debian bookworm main", "mirror.example"},
 		{"root/.config/go/env", "GOPROXY=https://modules.example", "modules.example"},
 		{"etc/environment", "http://gate.example:3128", "gate.example"},
