@@ -77,7 +77,11 @@ recorded() { sed -n "s/^$1=//p" "$state/state" 2>/dev/null || true; }
 # of KEY FOLDER reads a fact about a bundle.
 of() { sed -n "s/^$1=//p" "$2/BUNDLE"; }
 systemd() { [ -d /run/systemd/system ]; }
-installed() { dpkg-query -W -f '${Package} ${db:Status-Status}\n' veil veil-queue veil-store 2>/dev/null | awk '$2 == "installed" { print $1 }' || true; }
+# installed names our packages that are there, half-way ones of an interrupted run too.
+installed() {
+	dpkg-query -W -f '${Package} ${db:Status-Want} ${db:Status-Status}\n' veil veil-queue veil-store 2>/dev/null |
+		awk '$2 != "deinstall" && $2 != "purge" && $3 != "not-installed" && $3 != "config-files" { print $1 }' || true
+}
 
 # check_archive FOLDER compares signature and digests. The key that signed has to be the one of the first installation.
 check_archive() {
@@ -124,10 +128,11 @@ apt() {
 		-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 "$@"
 }
 
-# parts names the packages to install: those that are there, or at the first installation what was asked for.
+# parts names the packages to install: those that are there, with those that an interrupted run had still to bring, or at the
+# first installation what was asked for.
 parts() {
 	local there
-	there=$(installed)
+	there=$({ installed && cat $state/underway; } 2>/dev/null | sort -u || true)
 	if [ -n "$there" ]; then
 		echo "$there"
 		return
@@ -406,6 +411,7 @@ finish() {
 	[ "$before" != "$version" ] || before=$(recorded previous)
 	printf 'current=%s\nprevious=%s\n' "$version" "$before" >$state/state.part
 	mv $state/state.part $state/state
+	rm -f $state/underway
 	find $state/versions -mindepth 1 -maxdepth 1 -not -name "$version" -not -name "${before:-$version}" -exec rm -rf {} +
 	say "veil $version is installed"
 }
@@ -421,6 +427,8 @@ change() {
 	mkdir -p $state/versions
 	exec 9>$state/lock
 	flock -n 9 || fail 1 "another install.sh is at work"
+	printf '%s\n' "${parts[@]}" >$state/underway.part
+	mv $state/underway.part $state/underway
 	keep
 	back_up
 	drain
@@ -471,7 +479,7 @@ remove | purge)
 	drain
 	! systemd || systemctl disable --quiet --now veil.target veil-nats veil-store 2>/dev/null || true
 	[ ${#parts[@]} = 0 ] || dpkg --remove "${parts[@]}" >>$log 2>&1 || fail 1 "dpkg: $(tail -n 1 $log)"
-	rm -f $state/state $state/drained
+	rm -f $state/state $state/drained $state/underway
 	if [ "$action" = purge ]; then
 		dpkg --purge veil veil-queue veil-store >>$log 2>&1 || true
 		rm -rf $settings /var/lib/veil-nats /var/lib/veil-store /var/cache/veil $state
