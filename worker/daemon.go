@@ -60,6 +60,10 @@ func (d *daemon) run(soft, hard context.Context) error {
 	defer stopHealth()
 	if d.reaching != nil {
 		if d.service, d.trust, err = d.reaching.reach(soft); err != nil {
+			if soft.Err() != nil { // stopped while it waited: there is nothing to hand back
+				d.log.Info("stopped")
+				return nil
+			}
 			return err
 		}
 		if err := d.checkLock(); err != nil {

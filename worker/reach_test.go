@@ -132,6 +132,36 @@ func TestWorkerWaitsForItsServers(t *testing.T) {
 	d.service = shopService
 }
 
+// TestWorkerIsStoppedWhileItWaits: nothing was begun, so that there is nothing to complain of.
+func TestWorkerIsStoppedWhileItWaits(t *testing.T) {
+	s := newShop(t)
+	d := s.daemonOf(s.flags())
+	shopService := d.service
+	t.Cleanup(func() { _ = shopService.Close() })
+	flags := &connect.Flags{Nats: fmt.Sprintf("nats://127.0.0.1:%d", freePort(t)), Store: t.TempDir(), SourceDir: t.TempDir(), Encryption: "declared", S3Idle: 2 * time.Second}
+	d.service = nil
+	defer func() { d.service = shopService }()
+	d.reaching = &reaching{flags: flags, options: jobs.Options{Log: d.log}, log: d.log, first: time.Hour}
+	soft, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- d.run(soft, t.Context()) }()
+	for end := time.Now().Add(patience); d.reaching.lacks.Load() == nil; time.Sleep(10 * time.Millisecond) {
+		select {
+		case err := <-ended:
+			t.Fatalf("it does not wait: %v", err)
+		default:
+		}
+		if time.Now().After(end) {
+			t.Fatal("it does not wait")
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("stopped while it waited: %v", err)
+	}
+}
+
 // TestReachGivesUpAtOnce: what waiting cannot mend is told at once.
 func TestReachGivesUpAtOnce(t *testing.T) {
 	gw := servers.Versitygw(t, servers.Options{})
