@@ -1,12 +1,15 @@
 package retention_test
 
 import (
-	"encoding/json"
+	"bytes"
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"veil/worker/access"
 	"veil/worker/jobs"
@@ -167,9 +170,11 @@ func TestDeletionIsStated(t *testing.T) {
 	if err != nil || tomb == nil || len(tomb.Statements) != 1 || tomb.Objects == 0 || !tomb.DestroyAfter.Equal(at) {
 		t.Fatalf("%+v, %v", tomb, err)
 	}
-	if b, _ := json.Marshal(tomb); strings.Contains(string(b), "canary") || strings.Contains(string(b), h.Person) {
-		t.Errorf("the tombstone tells %s", b)
+	b, _, err := h.store.Read(t.Context(), retention.TombstonePrefix+seal.Digest([]byte("canary-id"))+".json", 1<<20)
+	if err != nil || strings.Contains(string(b), "canary") || strings.Contains(string(b), h.Person) {
+		t.Errorf("the tombstone tells %s, %v", b, err)
 	}
+	fitsSchema(t, "tombstone", b)
 	st := tomb.Statements[0]
 	e, err := seal.OpenEnvelope([]byte(st.Envelope))
 	if err != nil || e.Check(key.Public()) != nil {
@@ -182,5 +187,30 @@ func TestDeletionIsStated(t *testing.T) {
 	annex, err := seal.ParseAnnex([]byte(st.Annex))
 	if err != nil || annex.Reason != "destroy_after "+at.Format(time.RFC3339) || annex.By != "" || !slices.Equal(annex.Persons, nil) {
 		t.Errorf("%+v, %v", annex, err)
+	}
+}
+
+// fitsSchema holds a document against its schema, which knows every member of it and no other.
+func fitsSchema(t *testing.T, name string, doc []byte) {
+	t.Helper()
+	abs, err := filepath.Abs(filepath.Join("..", "..", "docs", "schema", name+".schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := jsonschema.NewCompiler().Compile(abs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		doc  []byte
+		fits bool
+	}{{doc, true}, {bytes.Replace(doc, []byte("{"), []byte(`{"more":1,`), 1), false}} {
+		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(c.doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(v); (err == nil) != c.fits {
+			t.Errorf("%s: %v\n%s", name, err, c.doc)
+		}
 	}
 }

@@ -20,7 +20,7 @@ import (
 // TombstonePrefix is where the tombstones of destroyed jobs lie: TOMBSTONE/SHA256(id).json. A tombstone holds no name and no id.
 const TombstonePrefix = "destroyed/"
 
-// tombstoneSchema names the version of the tombstone's format.
+// tombstoneSchema names the version of the tombstone's format (docs/schema/tombstone.schema.json).
 const tombstoneSchema = "veil.destroyed/1"
 
 // maxTombstone bounds a tombstone, and maxResults the results that one tells of.
