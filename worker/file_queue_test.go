@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -196,6 +197,58 @@ func TestDisclosuresAreChained(t *testing.T) {
 	h.phase(held, jobs.Held)
 	if code, _, _ := h.veil("disclose", held, "--recipient", "x", "--purpose", "y", "--by", "z"); code == 0 {
 		t.Error("what is held was recorded as handed out")
+	}
+}
+
+// TestWithdrawalIsFetched: whoever asks for a release that was withdrawn gets the signed statement of that.
+func TestWithdrawalIsFetched(t *testing.T) {
+	h := newHouse(t)
+	h.work()
+	id := h.submit("ok")
+	state := h.phase(id, jobs.Released)
+	key, err := seal.NewKey(zeros{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := key.EncodePrivate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := h.file("veil.key", string(private))
+	dir := t.TempDir()
+	h.want(0, "disclose", id, "--recipient", "Morgenpost", "--purpose", "Presseanfrage", "--by", "J. Doe", "--key", path)
+	h.want(0, "get", id, "-o", dir)
+	h.want(0, "withdraw", id, "--reason", "a face was left", "--by", "A. Officer", "--key", path)
+	for range 2 { // again changes nothing
+		contains(t, h.want(1, "get", id, "-o", dir), "job "+id+" is withdrawn", ".statement-2.json")
+	}
+	predecessor := state.Result.Envelope
+	for n, kind := range []string{seal.Disclosure, seal.Withdrawal} {
+		found, err := filepath.Glob(filepath.Join(dir, fmt.Sprintf("*.statement-%d.json", n+1)))
+		if err != nil || len(found) != 1 {
+			t.Fatal(found, err)
+		}
+		b, err := os.ReadFile(found[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := seal.OpenEnvelope(b)
+		if err != nil || e.Check(key.Public()) != nil {
+			t.Fatal(err)
+		}
+		said, _, err := seal.ParseEvent(e.Payload)
+		if err != nil || said.Kind != kind || said.Follows(state.Result.Envelope, predecessor, n+1) != nil {
+			t.Errorf("%+v, %v", said, err)
+		}
+		predecessor = e.SHA256
+	}
+	all := t.TempDir()
+	h.want(1, "get", id, "-o", all, "--evidence")
+	if annexes, err := filepath.Glob(filepath.Join(all, "*.annex.json")); err != nil || len(annexes) != 2 {
+		t.Errorf("with the restricted evidence: %v, %v", annexes, err)
+	}
+	if clips, err := filepath.Glob(filepath.Join(all, "*.mp4")); err != nil || len(clips) != 0 {
+		t.Errorf("fetched of a withdrawn release: %v, %v", clips, err)
 	}
 }
 

@@ -81,12 +81,16 @@ type Told struct {
 	AnnexKey, AnnexSHA256 string
 }
 
-// Signed lists the signed statements that lie beside a release and follow each other from the manifest on. It ends before the first
-// that nobody signed: whoever has that one can check nothing with it. store.ErrDamaged says that one does not follow.
+// Signed lists the signed statements that lie beside a release, or of one that was withdrawn under restricted/, and follow each other
+// from the manifest on. It ends before the first that nobody signed: whoever has that one can check nothing with it. Where they may
+// not be read the list is empty. store.ErrDamaged says that one does not follow.
 func Signed(ctx context.Context, s *connect.Service, state jobs.State) (list []Told, err error) {
 	predecessor := state.Result.Envelope
 	for n := 1; n <= maxStatements; n++ {
 		key := store.ReleasePrefix(state.ID, state.Result.Generation) + store.StatementName(n)
+		if state.Phase == jobs.Withdrawn {
+			key = store.StatementKey(state.ID, state.Result.Generation, n)
+		}
 		b, _, err := s.Store.Read(ctx, key, seal.MaxEnvelope)
 		if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrDenied) { // who may not list is refused what is not there
 			break

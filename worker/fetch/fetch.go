@@ -85,9 +85,13 @@ func Pieces(state jobs.State, w Wanted) ([]Piece, error) {
 }
 
 // Job fetches an answered job into a folder under a name, each object only with the bytes that the record names, and
-// gives the files' names. Nothing appears unless all of it is right, and nothing else is overwritten.
+// gives the files' names. Nothing appears unless all of it is right, and nothing else is overwritten. Of a release that was
+// withdrawn come the signed statements, with the error that says so.
 func Job(ctx context.Context, s *connect.Service, state jobs.State, w Wanted, at Place) ([]string, error) {
 	list, err := Pieces(state, w)
+	if state.Phase == jobs.Withdrawn {
+		return withdrawn(ctx, s, state, w, at)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +102,28 @@ func Job(ctx context.Context, s *connect.Service, state jobs.State, w Wanted, at
 	if err != nil {
 		return nil, err
 	}
-	list = slices.Insert(list, len(list)-1, said...)
+	return bring(ctx, s, slices.Insert(list, len(list)-1, said...), at)
+}
+
+// withdrawn fetches what was stated about a release that is gone; its error is always that it is gone, or a worse one.
+func withdrawn(ctx context.Context, s *connect.Service, state jobs.State, w Wanted, at Place) ([]string, error) {
+	said, err := statements(ctx, s, state, w)
+	if err != nil {
+		return nil, err
+	}
+	names, err := bring(ctx, s, said, at)
+	if err != nil {
+		return nil, err
+	}
+	told := "job " + state.ID + " is withdrawn"
+	if len(names) > 0 {
+		told += "; the last signed statement about it is " + names[len(names)-1]
+	}
+	return names, failure.Coded(failure.Withdrawn, told)
+}
+
+// bring fetches pieces and gives the files' names, all of them or none.
+func bring(ctx context.Context, s *connect.Service, list []Piece, at Place) ([]string, error) {
 	var names []string
 	var parts []*part
 	defer func() {

@@ -21,7 +21,7 @@ func statementAnnexEnding(n int) string { return fmt.Sprintf(".statement-%d.anne
 // statements are the pieces of what was stated later about a release: the signed statements, and with the restricted evidence the
 // annexes that name persons.
 func statements(ctx context.Context, s *connect.Service, state jobs.State, w Wanted) ([]Piece, error) {
-	if state.Phase != jobs.Released {
+	if state.Phase != jobs.Released && state.Phase != jobs.Withdrawn || state.Result == nil {
 		return nil, nil
 	}
 	said, err := archive.Signed(ctx, s, state)
@@ -30,10 +30,10 @@ func statements(ctx context.Context, s *connect.Service, state jobs.State, w Wan
 	}
 	var list []Piece
 	for _, t := range said {
-		list = append(list, Piece{t.Key, t.SHA256, statementEnding(t.Number), false})
 		if w.Evidence {
 			list = append(list, Piece{t.AnnexKey, t.AnnexSHA256, statementAnnexEnding(t.Number), true})
 		}
+		list = append(list, Piece{t.Key, t.SHA256, statementEnding(t.Number), false})
 	}
 	return list, nil
 }
