@@ -216,6 +216,12 @@ func TestWorklist(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+	// Where every second frame is looked at, one that lies between two of those is no gap, and a track is seen half as often.
+	half := *worklistPlan(t)
+	half.Analysis.Networks = []decide.Network{{Name: "a", Every: 10}, {Name: "b", Every: 2}}
+	if w := NewWorklist(&half, digest); w.Counts[ItemSeldom] != 0 || w.Counts[ItemGap] != 2 || w.Counts[ItemShortGaps] != 1 || w.Items[2].Count != 1 {
+		t.Errorf("every second frame: %+v", w.Items)
+	}
 	doubtful := *worklistPlan(t)
 	doubtful.Findings = nil
 	if w := NewWorklist(&doubtful, digest); w.Counts[ItemUnsure] != 1 || w.Open != 0 {

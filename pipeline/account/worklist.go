@@ -70,15 +70,20 @@ type Item struct {
 const (
 	// shortGapSeconds is the longest stretch without a sighting that is told with others of its track.
 	shortGapSeconds = 0.2
-	// seldomShare is the share of its frames in which a track must have been seen.
+	// seldomShare is the share of the frames that were looked at in which a track must have been seen.
 	seldomShare = 1.0 / 3
+	// alwaysSeconds is the time between two frames from which every one is looked at.
+	alwaysSeconds = 0.06
 )
 
 // NewWorklist lists what of a valid plan a person should look at; digest is the SHA-256 of the plan's bytes.
 func NewWorklist(p *decide.Plan, digest string) Worklist {
 	w := Worklist{Schema: WorklistSchema, Source: Source{SHA256: p.Source.SHA256, Bytes: p.Source.Bytes, Width: p.Source.Width, Height: p.Source.Height},
 		Plan: digest, Policy: p.Policy.Name, Frames: len(p.Frames), Items: []Item{}, Counts: map[string]int{}, Part: p.Excerpt}
-	l := lister{plan: p, clock: newClock(p)}
+	l := lister{plan: p, clock: newClock(p), every: 1}
+	if seconds := l.clock.seconds() / float64(max(len(p.Frames), 1)); seconds < alwaysSeconds {
+		l.every = lookedAt(p.Analysis.Networks)
+	}
 	l.findings()
 	l.tracks()
 	l.frames()
@@ -99,10 +104,22 @@ func NewWorklist(p *decide.Plan, digest string) Worklist {
 // JSON is the worklist's bytes.
 func (w Worklist) JSON() ([]byte, error) { return indented(w) }
 
+// lookedAt says that at least every n-th frame was looked at.
+func lookedAt(networks []decide.Network) int {
+	n := 0
+	for _, net := range networks {
+		if net.Every > 0 && (n == 0 || net.Every < n) {
+			n = net.Every
+		}
+	}
+	return max(n, 1)
+}
+
 // lister goes through a plan.
 type lister struct {
 	plan  *decide.Plan
 	clock clock
+	every int // at least every n-th frame was looked at
 	items []Item
 }
 
@@ -149,7 +166,7 @@ func (l *lister) tracks() {
 		case !t.Sure && !l.asked(t.ID):
 			base.Kind, base.Score = ItemUnsure, t.Score
 			l.add(t.First, t.Last, base)
-		case float64(t.Seen) < seldomShare*float64(t.Last-t.First+1):
+		case float64(t.Seen*l.every) < seldomShare*float64(t.Last-t.First+1):
 			base.Kind, base.Count = ItemSeldom, t.Seen
 			l.add(t.First, t.Last, base)
 		}
@@ -213,7 +230,8 @@ func (l *lister) kept(t decide.Track, at []spot) {
 	}
 }
 
-// gaps lists the stretches between two sightings of a track; short ones are counted together.
+// gaps lists the stretches between two sightings of a track; short ones are counted together. Frames that nobody looked at are
+// none.
 func (l *lister) gaps(t decide.Track, at []spot) {
 	short := Item{Kind: ItemShortGaps, Rank: RankNote, Track: t.ID}
 	first, last := 0, 0
@@ -226,6 +244,9 @@ func (l *lister) gaps(t decide.Track, at []spot) {
 		for i+1 < len(at) && at[i+1].region.Source == track.Filled {
 			i++
 			area = hull(area, at[i].region.Rect)
+		}
+		if i-begin+1 < l.every {
+			continue
 		}
 		if l.clock.after(at[i].frame)-l.clock.times[at[begin].frame] > shortGapSeconds {
 			l.add(at[begin].frame, at[i].frame, Item{Kind: ItemGap, Rank: RankLook, Track: t.ID, Rect: area})
