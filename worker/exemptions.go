@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"strings"
@@ -16,11 +17,11 @@ import (
 
 // accountFlags say what a report is made of and where it goes.
 type accountFlags struct {
-	In     string `arg:"" name:"in" help:"A plan (NAME.json), or a derivative beside which NAME.plan.json lies."`
-	Report string `placeholder:"FILE" help:"The report of the plan's render (default: NAME.report.json beside a derivative, where there is one)."`
-	Lang   string `enum:"de,en" default:"en" placeholder:"de|en" help:"Language of the page."`
-	HTML   string `name:"html" placeholder:"FILE" help:"Write a page to print."`
-	CSV    string `name:"csv" placeholder:"FILE" help:"Write a table."`
+	In       string `arg:"" name:"in" help:"A plan (NAME.json), or a derivative beside which NAME.plan.json lies."`
+	Report   string `placeholder:"FILE" help:"The report of the plan's render (default: NAME.report.json beside a derivative, where there is one)."`
+	Language string `enum:",en,de" default:"" aliases:"lang" help:"Language of the page: en or de (default: the environment's)."`
+	HTML     string `name:"html" placeholder:"FILE" help:"Write a page to print."`
+	CSV      string `name:"csv" placeholder:"FILE" help:"Write a table."`
 }
 
 // exemptionsCmd is `veil exemptions`.
@@ -69,7 +70,7 @@ func (f *accountFlags) run(a *app, make func(*decide.Plan, string, account.Facts
 	for _, out := range []struct {
 		path string
 		form func() ([]byte, error)
-	}{{f.HTML, func() ([]byte, error) { return r.forms.HTML(f.Lang) }}, {f.CSV, r.forms.CSV}} {
+	}{{f.HTML, func() ([]byte, error) { return r.forms.HTML(cmp.Or(f.Language, evidence.Language())) }}, {f.CSV, r.forms.CSV}} {
 		if out.path == "" {
 			continue
 		}

@@ -315,7 +315,7 @@ func TestReportsOfAPlan(t *testing.T) {
 		return o.String() + e.String()
 	}
 	contains(t, plain(0, "exemptions", plan), "audio: dropped", "0.0 % of the picture area")
-	contains(t, plain(0, "exemptions", filepath.Join(dir, "clip.mp4"), "--lang", "de", "--html", page, "--csv", table), "")
+	contains(t, plain(0, "exemptions", filepath.Join(dir, "clip.mp4"), "--language", "de", "--html", page, "--csv", table), "")
 	contains(t, plain(0, "worklist", plan), "F1", "1 left to decide")
 	for path, want := range map[string]string{page: "Schwärzungsverzeichnis", table: "dropped"} {
 		if b, err := os.ReadFile(path); err != nil || !strings.Contains(string(b), want) {

@@ -28,7 +28,7 @@ type verifyCmd struct {
 	Original string `placeholder:"IN" help:"The clip that it was made from: its pictures are compared where the plan is there."`
 	Plan     string `placeholder:"PLAN" help:"The plan that it was rendered by (default: the one of the set)."`
 	HTML     string `name:"html" placeholder:"FILE" help:"Write the answer as a page to print as well."`
-	Language string `enum:",en,de" default:"" help:"Language of the answer: en or de (default: the environment's)."`
+	Language string `enum:",en,de" default:"" aliases:"lang" help:"Language of the answer: en or de (default: the environment's)."`
 	Progress string `enum:"auto,json,none" default:"auto" help:"auto (on a terminal), json (lines on standard error) or none."`
 }
 

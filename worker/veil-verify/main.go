@@ -46,7 +46,7 @@ type grammar struct {
 	MaxTime  time.Duration `name:"max-time" default:"1h" placeholder:"TIME" help:"How long the pictures may take to be decoded."`
 	JSON     bool          `name:"json" help:"Answer in JSON."`
 	HTML     string        `name:"html" placeholder:"FILE" help:"Write the answer as a page to print as well."`
-	Language string        `enum:",en,de" default:"" help:"Language of the answer: en or de (default: the environment's)."`
+	Language string        `enum:",en,de" default:"" aliases:"lang" help:"Language of the answer: en or de (default: the environment's)."`
 
 	Version kong.VersionFlag `help:"Print the build."`
 }
