@@ -137,9 +137,12 @@ func (p confinedPictures) Frames(ctx context.Context, out, format string) (f sea
 
 // Compare holds the pictures against the original, and looks for faces once more.
 func (p confinedPictures) Compare(ctx context.Context, out, original, plan string) ([]evidence.Finding, error) {
+	if _, err := p.a.tools(); err != nil {
+		return nil, fmt.Errorf("%w: %w", evidence.ErrNoDecoder, err)
+	}
 	config, err := p.a.ready()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", evidence.ErrNoDecoder, err)
+		return nil, &evidence.NotReady{Detail: failure.As(err).Error()}
 	}
 	res, err := p.a.engine.stages(p.a.CrashLog).Verify(ctx, pipeline.VerifyRequest{Config: config, In: original, Out: out, Plan: plan}, p.events)
 	if err != nil {

@@ -60,6 +60,11 @@ func TestEvidence(t *testing.T) {
 	if r.Verdict != string(seal.Unproven) || r.Find(evidence.CheckPictures) == nil {
 		t.Errorf("%s, %+v", r.Verdict, r.Checks)
 	}
+	empty := t.TempDir()
+	if c := p.verified(t, exitPartial, append(trust, "out.mp4", "--original", "clip.mp4", "--models", empty)...).Find(evidence.CheckPictures); c == nil || c.Result != evidence.NotDone ||
+		c.Code != "pictures_not_ready" || !strings.Contains(c.Text, "is missing") {
+		t.Errorf("without weights: %+v", c)
+	}
 	p.stamped(t, key)
 	p.tampered(t, trust)
 	p.clean(t)

@@ -171,6 +171,11 @@ func (v *verifier) compare(ctx context.Context) {
 		v.result.add(CheckPictures, NotDone, "no_decoder", nil)
 		return
 	}
+	var lacks *NotReady
+	if errors.As(err, &lacks) {
+		v.result.add(CheckPictures, NotDone, "pictures_not_ready", map[string]string{"detail": lacks.Detail})
+		return
+	}
 	if errors.Is(err, ErrNotHere) {
 		v.result.add(CheckPictures, NotDone, "pictures_not_here", nil)
 		return

@@ -28,7 +28,7 @@ type Pictures interface {
 	// does. ErrNoDecoder where there is nothing to decode with.
 	Frames(ctx context.Context, out, pixelFormat string) (seal.Frames, error)
 	// Compare holds a derivative's pictures against its original and its plan. It is called only with an original and a plan
-	// whose digests are those of the manifest. ErrNoDecoder as above, and ErrNotHere.
+	// whose digests are those of the manifest. ErrNoDecoder as above, ErrNotHere, and *NotReady.
 	Compare(ctx context.Context, out, original, plan string) ([]Finding, error)
 }
 
@@ -47,6 +47,14 @@ var ErrNoDecoder = errors.New("no decoder")
 
 // ErrNotHere says that whoever decodes cannot compare a derivative with its original.
 var ErrNotHere = errors.New("cannot compare with an original")
+
+// NotReady says that pictures cannot be compared because something is missing on this machine.
+type NotReady struct {
+	Detail string // what is missing, and what to do about it
+}
+
+// Error gives the detail.
+func (e *NotReady) Error() string { return e.Detail }
 
 // Request says what is to be checked and what is handed over for it.
 type Request struct {

@@ -121,6 +121,7 @@ var phrases = map[string]phrase{
 	"pictures_no_original":      {"not done: comparing the pictures needs the original", "Nicht geprüft: Der Vergleich der Bilder braucht das Original"},
 	"pictures_no_plan":          {"not done: comparing the pictures needs the plan", "Nicht geprüft: Der Vergleich der Bilder braucht den Plan"},
 	"pictures_other_derivative": {"not done: this is not the derivative that was signed", "Nicht geprüft: Dies ist nicht das signierte Derivat"},
+	"pictures_not_ready":        {"not done: something is missing here: {detail}", "Nicht geprüft: Hier fehlt etwas: {detail}"},
 	"pictures_not_here":         {"not done: this program does not compare pictures with an original; `veil verify` does", "Nicht geprüft: Dieses Programm vergleicht keine Bilder mit dem Original; `veil verify` tut es"},
 	"pictures_error":            {"the pictures could not be compared", "Die Bilder konnten nicht verglichen werden"},
 
