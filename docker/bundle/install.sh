@@ -12,7 +12,8 @@
 #   --yes              do not ask
 #   --only PARTS       of worker,queue,store, at the first installation (default: all)
 #   --workers N        worker processes, 1 to 9, at the first installation (default: 1)
-#   --encryption WAY   required: the store has to confirm encryption (default); declared: you answer for the disk below it
+#   --encryption WAY   required: the store has to confirm encryption (default); declared: you answer for the disk below it.
+#                      Given again later, it changes what was said.
 #   --key FILE         the public key that the archive has to be signed with (default: that of the first installation)
 #   --no-start         start nothing
 #   --drain TIME       how long workers may take to end their clips, in seconds (default: 780)
@@ -43,7 +44,7 @@ usage() {
 
 action=${1:-}
 [ $# = 0 ] || shift
-dry='' yes='' only='' workers=1 encryption=required trust='' start=yes drain=780
+dry='' yes='' only='' workers=1 encryption=required said='' trust='' start=yes drain=780
 while [ $# -gt 0 ]; do
 	case $1 in
 	--dry-run) dry=yes ;;
@@ -54,7 +55,7 @@ while [ $# -gt 0 ]; do
 		case $1 in
 		--only) only=$2 ;;
 		--workers) workers=$2 ;;
-		--encryption) encryption=$2 ;;
+		--encryption) encryption=$2 said=yes ;;
 		--key) trust=$2 ;;
 		--drain) drain=$2 ;;
 		esac
@@ -74,6 +75,8 @@ trap 'rm -rf "$work"' EXIT
 
 # recorded KEY gives current or previous version, as the last finished run left them; empty where there is none.
 recorded() { sed -n "s/^$1=//p" "$state/state" 2>/dev/null || true; }
+# begun KEY gives action, version or parts of a change that was begun and did not finish; empty where there is none.
+begun() { sed -n "s/^$1=//p" "$state/underway" 2>/dev/null || true; }
 # of KEY FOLDER reads a fact about a bundle.
 of() { sed -n "s/^$1=//p" "$2/BUNDLE"; }
 systemd() { [ -d /run/systemd/system ]; }
@@ -86,6 +89,8 @@ installed() {
 # check_archive FOLDER compares signature and digests. The key that signed has to be the one of the first installation.
 check_archive() {
 	local folder=$1 key=$trust file
+	# A version that is kept was signed by the key that was in force then.
+	[ -n "$key" ] || [ "$folder" != "$state/versions/$(basename "$folder")" ] || [ ! -e "$folder/trusted.gpg" ] || key=$folder/trusted.gpg
 	[ -n "$key" ] || for file in $settings/bundle.gpg "$folder/veil-bundle.gpg"; do
 		[ -n "$key" ] || [ ! -e "$file" ] || key=$file
 	done
@@ -132,7 +137,7 @@ apt() {
 # first installation what was asked for.
 parts() {
 	local there
-	there=$({ installed && cat $state/underway; } 2>/dev/null | sort -u || true)
+	there=$({ installed && begun parts | tr ' ' '\n'; } | sed '/^$/d' | sort -u)
 	if [ -n "$there" ]; then
 		echo "$there"
 		return
@@ -189,8 +194,9 @@ plan() {
 	[ -e $settings/bundle.gpg ] || echo "  this key was never used here: compare it with what you were told by another way than the archive"
 	case $action in
 	install) if [ -n "$there" ]; then echo "  upgrades veil $there"; else echo "  is installed for the first time: $(tr '\n' ' ' <<<"${parts[*]}")"; fi ;;
-	rollback) echo "  takes the place of veil $there" ;;
+	rollback) [ "$there" = "$version" ] || echo "  takes the place of veil $there" ;;
 	esac
+	[ -z "$(begun version)" ] || [ "$(begun version)" = "$version" ] || echo "  takes the place of veil $(begun version), whose $(begun action) was begun and not finished"
 	echo "This will be done:"
 	[ "$target" = "$state/versions/$version" ] || echo "  - keep its packages in $state/versions/$version, to go back to later"
 	[ ! -d $settings ] || echo "  - back up $settings to $backups"
@@ -198,8 +204,11 @@ plan() {
 	echo "  - install $(awk '$2 == ""' "$work/changes" | wc -l) packages: $(awk '$2 == "" { print $1 }' "$work/changes" | head -n 8 | tr '\n' ' ')..."
 	awk '$2 != "" { print "  - replace " $1 " " $2 }' "$work/changes"
 	for file in $(missing_keys); do echo "  - draw $file for this machine"; done
+	! says_otherwise || echo "  - set VEIL_ENCRYPTION=$encryption in $keys/worker.env"
 	if [ -z "$start" ]; then
 		echo "  - start nothing"
+	elif systemd && lacks_access; then
+		echo "  - start no worker: $keys/worker.env is not there, which tells where queue and store are (docs/install.md)"
 	elif systemd; then
 		echo "  - start queue and store, set them up, start the workers one after the other"
 	else
@@ -225,6 +234,7 @@ keep() {
 	rm -rf "$into.part"
 	mkdir -p "$into.part"
 	(cd "$target" && find . -maxdepth 1 -mindepth 1 -not -name image -exec cp -a -t "$into.part" {} +)
+	cp "$work/key.gpg" "$into.part/trusted.gpg"
 	chown -R root:root "$into.part"
 	rm -rf "$into"
 	mv "$into.part" "$into"
@@ -251,16 +261,25 @@ drain() {
 	for one in "${who[@]}"; do
 		say "waiting for $one to end its clips"
 		if systemd; then
-			timeout "$drain" systemctl stop "$one" || fail 7 "$one did not end: nothing was changed; run it again, with a longer --drain"
+			timeout "$drain" systemctl stop "$one" || undrain "$one"
 			continue
 		fi
 		kill "$one" 2>/dev/null || true
 		deadline=$((SECONDS + drain))
 		while running | grep -qx "$one"; do
-			[ $SECONDS -lt $deadline ] || fail 7 "process $one did not end: nothing was changed; run it again, and it hands its clips back"
+			[ $SECONDS -lt $deadline ] || fail 7 "process $one did not end: no package was changed; run it again, and it hands its clips back. Start again what has ended"
 			sleep 0.2
 		done
 	done
+}
+
+# undrain UNIT gives up because of a unit that does not end: what was stopped starts again, that unit as soon as it has ended.
+undrain() {
+	local who
+	mapfile -t who <$state/drained
+	systemctl start --no-block "${who[@]}"
+	rm -f $state/drained
+	fail 7 "$1 did not end: no package was changed, and what was stopped starts again (${who[*]}); run it again, with a longer --drain"
 }
 
 packages() {
@@ -280,6 +299,12 @@ packages() {
 	done
 	cp "$work/key.gpg" $settings/bundle.gpg
 }
+
+# says_otherwise tells that --encryption was given and is not what worker.env says.
+says_otherwise() { [ -n "$said" ] && [ -e $keys/worker.env ] && ! grep -qx "VEIL_ENCRYPTION=$encryption" $keys/worker.env; }
+
+# lacks_access tells that workers are to run here, and nobody wrote where queue and store are.
+lacks_access() { [[ " ${parts[*]} " == *" veil "* && " ${parts[*]} " != *" veil-"* ]] && [ ! -e $keys/worker.env ]; }
 
 # missing_keys names the files with secrets that the parts need and that are not there.
 missing_keys() {
@@ -308,6 +333,11 @@ secret() {
 # interrupted run leaves nothing that does not fit together.
 draw_keys() {
 	local wanted
+	if says_otherwise; then
+		{ grep -v '^VEIL_ENCRYPTION=' $keys/worker.env && echo "VEIL_ENCRYPTION=$encryption"; } |
+			secret $keys/worker.env "$(stat -c %U:%G $keys/worker.env)" "$(stat -c %a $keys/worker.env)"
+		say "$keys/worker.env says VEIL_ENCRYPTION=$encryption now"
+	fi
 	wanted=$(missing_keys)
 	[ -n "$wanted" ] || return 0
 	if grep -q "worker.env" <<<"$wanted"; then
@@ -341,46 +371,75 @@ draw_keys() {
 	fi
 }
 
+# device ADDRESS is bash's name for a connection to where something listens: HOST:PORT, :PORT or PORT, the first of several.
+device() {
+	local host port=${1%%,*}
+	host=${port%"${port##*:}"}
+	host=${host%:} port=${port##*:}
+	host=${host#[} host=${host%]}
+	case $host in '' | 0.0.0.0 | :: | '*') host=127.0.0.1 ;; esac
+	echo "/dev/tcp/$host/$port"
+}
+
 # ready N waits until worker N takes jobs: it answers where the last of its files of settings says.
 ready() {
 	local answer address
-	address=$(cat $settings/worker.env $keys/worker.env "$settings/worker-$1.env" 2>/dev/null | sed -n 's/^VEIL_LISTEN=//p' | tail -n 1)
-	address=${address:-127.0.0.1:946$1}
+	address=$({ cat $settings/worker.env $keys/worker.env "$settings/worker-$1.env" 2>/dev/null || true; } | sed -n 's/^VEIL_LISTEN=//p' | tail -n 1)
+	address=$(device "${address:-127.0.0.1:946$1}")
 	for _ in $(seq 600); do
-		answer=$( (exec 3<>"/dev/tcp/${address%:*}/${address##*:}" && printf 'GET /readyz HTTP/1.0\r\n\r\n' >&3 && head -n 1 <&3) 2>/dev/null || true)
+		answer=$( (exec 3<>"$address" && printf 'GET /readyz HTTP/1.0\r\n\r\n' >&3 && head -n 1 <&3) 2>/dev/null || true)
 		[[ $answer != *" 200 "* ]] || return 0
 		sleep 0.5
 	done
 	return 1
 }
 
-# listening PORT waits until something answers there.
+# address UNIT is where the settings of queue or store have it listen.
+address() {
+	local at=''
+	case $1 in
+	veil-nats)
+		at=$(sed -n 's/^[[:space:]]*listen[[:space:]]*[:=]\{0,1\}[[:space:]]*"\{0,1\}\([^"[:space:]#]*\).*/\1/p' $settings/nats.conf | tail -n 1)
+		echo "${at:-4222}"
+		;;
+	veil-store)
+		at=$({ cat $settings/store.env $keys/store.env 2>/dev/null || true; } | sed -n 's/^VGW_PORT=//p' | tail -n 1)
+		echo "${at:-7070}"
+		;;
+	esac
+}
+
+# listening UNIT waits until something answers where it has to.
 listening() {
+	local at
+	at=$(device "$(address "$1")")
 	for _ in $(seq 240); do
-		! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null || return 0
+		systemctl is-active --quiet "$1" || break
+		! (exec 3<>"$at") 2>/dev/null || return 0
 		sleep 0.5
 	done
-	fail 1 "nothing answers at 127.0.0.1:$1: look at journalctl -u 'veil-*' and run it again"
+	fail 1 "$1 does not answer at $(address "$1"): look at journalctl -u $1 and run it again"
 }
 
 start_units() {
 	local unit instance units=()
 	systemctl daemon-reload
 	systemctl enable --quiet veil.target
-	for unit in veil-nats:veil-queue:nats-server:4222 veil-store:veil-store:versitygw:7070; do
-		IFS=: read -r unit package program port <<<"$unit"
+	for unit in veil-nats:veil-queue:nats-server veil-store:veil-store:versitygw; do
+		IFS=: read -r unit package program <<<"$unit"
 		[[ " ${parts[*]} " == *" $package "* ]] || continue
 		systemctl enable --quiet "$unit"
 		[[ " ${replaced[*]} " != *" $program "* ]] || systemctl stop "$unit"
 		say "starting $unit"
 		systemctl start "$unit"
-		listening "$port"
+		listening "$unit"
 	done
 	if [[ " ${parts[*]} " == *" veil "* ]] && [ -e $keys/worker.env ]; then
 		/usr/sbin/veil-here setup >>$log 2>&1 || fail 1 "veil setup: $(tail -n 1 $log)"
-		if [ -z "$(recorded current)" ] && [ ! -s $state/drained ]; then
+		if [ ! -e $state/workers ] && { [ -z "$(recorded current)" ] || ! compgen -G '/etc/systemd/system/*.wants/veil-worker@*' >/dev/null; }; then
 			for instance in $(seq "$workers"); do units+=("veil-worker@$instance.service"); done
 			systemctl enable --quiet "${units[@]}"
+			first=yes
 		fi
 		[ ! -s $state/drained ] || mapfile -t -O ${#units[@]} units <$state/drained
 		for unit in "${units[@]}"; do
@@ -390,7 +449,8 @@ start_units() {
 				fail 1 "$unit takes no jobs: look at journalctl -u $unit and run it again"
 		done
 		# Later the target is left as it is: who stopped it had a reason.
-		[ -n "$(recorded current)" ] || systemctl start veil.target
+		[ -z "$first" ] || systemctl start veil.target
+		touch $state/workers # later those that are enabled are as somebody wants them
 	fi
 	rm -f $state/drained
 }
@@ -414,6 +474,7 @@ finish() {
 	rm -f $state/underway
 	find $state/versions -mindepth 1 -maxdepth 1 -not -name "$version" -not -name "${before:-$version}" -exec rm -rf {} +
 	say "veil $version is installed"
+	! lacks_access || say "no worker runs: write $keys/worker.env (root:veil, mode 0640; docs/install.md tells what goes in) and run it again"
 }
 
 # change installs $target: a first installation, an upgrade or a way back.
@@ -427,11 +488,11 @@ change() {
 	mkdir -p $state/versions
 	exec 9>$state/lock
 	flock -n 9 || fail 1 "another install.sh is at work"
-	printf '%s\n' "${parts[@]}" >$state/underway.part
-	mv $state/underway.part $state/underway
 	keep
 	back_up
 	drain
+	printf 'action=%s\nversion=%s\nparts=%s\n' "$action" "$version" "${parts[*]}" >$state/underway.part
+	mv $state/underway.part $state/underway
 	packages
 	draw_keys
 	if [ -n "$start" ] && systemd; then start_units; fi
@@ -439,7 +500,7 @@ change() {
 	systemd || how_to_start
 }
 
-parts=() wanted=() downgrade=() replaced=() signer='' target=$bundle
+parts=() wanted=() downgrade=() replaced=() signer='' first='' target=$bundle
 case $action in
 check | install)
 	check_archive "$target"
@@ -450,10 +511,17 @@ check | install)
 	if [ -n "$newest" ] && dpkg --compare-versions "$version" lt "$newest"; then
 		fail 2 "veil $newest is installed, and this is the older $version: to go back run $0 rollback"
 	fi
+	# What is recorded as installed is taken for the way back from a newer one that did not get through.
+	[ "$newest" != "$version" ] || downgrade=(--allow-downgrades)
 	change
 	;;
 rollback)
-	version=$(recorded previous)
+	# From an upgrade that did not get through the way back leads to where it began; a way back that did not, goes on.
+	case $(begun action) in
+	install) version=$(recorded current) && [ "$version" != "$(begun version)" ] || version=$(recorded previous) ;;
+	rollback) version=$(begun version) ;;
+	*) version=$(recorded previous) ;;
+	esac
 	[ -n "$version" ] || fail 2 "there is no version before: nothing to go back to"
 	target=$state/versions/$version
 	check_archive "$target"
@@ -479,7 +547,7 @@ remove | purge)
 	drain
 	! systemd || systemctl disable --quiet --now veil.target veil-nats veil-store 2>/dev/null || true
 	[ ${#parts[@]} = 0 ] || dpkg --remove "${parts[@]}" >>$log 2>&1 || fail 1 "dpkg: $(tail -n 1 $log)"
-	rm -f $state/state $state/drained $state/underway
+	rm -f $state/state $state/drained $state/underway $state/workers
 	if [ "$action" = purge ]; then
 		dpkg --purge veil veil-queue veil-store >>$log 2>&1 || true
 		rm -rf $settings /var/lib/veil-nats /var/lib/veil-store /var/cache/veil $state

@@ -148,6 +148,29 @@ func TestInstallRefuses(t *testing.T) {
 	}
 }
 
+// TestWhereServersListen has install.sh ask queue and store where their settings have them listen.
+func TestWhereServersListen(t *testing.T) {
+	const ask = `set -euo pipefail
+source <(sed -n '/^device()/,/^}/p; /^address()/,/^}/p' install.sh)
+settings=$1 keys=$1/keys
+device "$(address veil-nats)"
+device "$(address veil-store)"`
+	for _, c := range []struct{ nats, store, want string }{
+		{"listen: 127.0.0.1:4222\nhttp: 127.0.0.1:8222\n", "VGW_PORT=127.0.0.1:7070\n", "/dev/tcp/127.0.0.1/4222\n/dev/tcp/127.0.0.1/7070\n"},
+		{"# listen: 1.2.3.4:1\n  listen = \"10.0.0.5:4333\" # ours\n", "#VGW_PORT=1\nVGW_PORT=:7443\n", "/dev/tcp/10.0.0.5/4333\n/dev/tcp/127.0.0.1/7443\n"},
+		{"listen 0.0.0.0:4222\n", "VGW_PORT=10.0.0.5:7070,10.0.0.6:7071\n", "/dev/tcp/127.0.0.1/4222\n/dev/tcp/10.0.0.5/7070\n"},
+		{"listen: [::1]:4222\n", "\n", "/dev/tcp/::1/4222\n/dev/tcp/127.0.0.1/7070\n"},
+		{"port: 1\n", "VGW_PORT=7071\n", "/dev/tcp/127.0.0.1/4222\n/dev/tcp/127.0.0.1/7071\n"},
+	} {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "nats.conf"), c.nats)
+		write(t, filepath.Join(dir, "store.env"), c.store)
+		if got := mustRun(t, ".", "bash", "-c", ask, "-", dir); got != c.want {
+			t.Errorf("%q, %q: %q, want %q", c.nats, c.store, got, c.want)
+		}
+	}
+}
+
 // TestInstallTakesOneKey names another key than the one that signed.
 func TestInstallTakesOneKey(t *testing.T) {
 	tree, _ := archive(t, nil)

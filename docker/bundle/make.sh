@@ -26,7 +26,8 @@ fail() {
 	fail "this machine is no Debian on amd64: build the archive on the release that it is for"
 [ -z "${BUNDLE_IMAGE:-}" ] || [ -f "$BUNDLE_IMAGE/oci-layout" ] || fail "$BUNDLE_IMAGE is no OCI image layout"
 # archive LABEL gives where apt gets Debian's archive of that label from.
-archive() { apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' | awk -v label="$1" '$1 == label { print $2; exit }'; }
+# shellcheck disable=SC2016 # apt fills in the names
+archive() { apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' | awk -v label="$1" '$1 == label && !n++ { print $2 }'; }
 mirror=${BUNDLE_MIRROR:-$(archive Debian)}
 security=${BUNDLE_SECURITY:-$(archive Debian-Security)}
 if [ -z "$mirror" ] || [ -z "$security" ]; then
@@ -77,6 +78,11 @@ say "listing contents and licences"
 cp "$here/install.sh" "$tree"
 cp -r "$top/docs" "$tree/docs"
 find "$tree/docs" -name '*.go' -delete
+# Where the pages look for it: alarms and dashboard, and what runs the image where there is one.
+mkdir "$tree/docker"
+cp -r "$top/docker/watch" "$tree/docker/watch"
+sed -i 's|^\( *- targets: \)\[.*|\1['"$(seq -s ', ' -f '127.0.0.1:946%g' 1 9)"']|' "$tree/docker/watch/prometheus.yml"
+[ -z "${BUNDLE_IMAGE:-}" ] || cp -r "$top"/docker/{compose.yaml,compose,kubernetes,nats.conf} "$tree/docker/"
 [ -z "${BUNDLE_IMAGE:-}" ] || cp -r "$BUNDLE_IMAGE" "$tree/image"
 cat >"$tree/BUNDLE" <<END
 version=$version

@@ -107,6 +107,7 @@ func TestRehearsal(t *testing.T) {
 	}
 	m.settledOnce(older, newer)
 	m.evidence()
+	m.failed(older, newer)
 	m.interrupted(newer)
 	m.removed(newer)
 	if after := m.untouched(); after != before {
@@ -312,6 +313,22 @@ func (m *machine) evidence() {
 		m.t.Errorf("%s results were checked, wanted %d", out, jobCount)
 	}
 	m.say("evidence: %s sets signed and whole", strings.TrimSpace(out))
+}
+
+// failed has an upgrade fail when its packages are there already, and goes back from it.
+func (m *machine) failed(before, then built) {
+	m.t.Helper()
+	m.run("cp -a /etc/veil/worker.env . && sed -i 's|^VEIL_S3_ENDPOINT=.*|VEIL_S3_ENDPOINT=http://127.0.0.1:1|' /etc/veil/worker.env")
+	out, code := m.try("./" + then.folder() + "/install.sh install --yes")
+	m.run("cp -a worker.env /etc/veil/worker.env")
+	if code != 1 || !strings.Contains(out, "veil setup") {
+		m.t.Errorf("an upgrade without a store: exit %d\n%s", code, out)
+	}
+	if out := m.run("/usr/bin/veil version"); !strings.HasPrefix(out, "veil "+then.revision+" ") {
+		m.t.Fatalf("the failed upgrade left %s", out)
+	}
+	m.say("back from an upgrade that failed:\n%s", m.run("./"+then.folder()+"/install.sh rollback --yes"))
+	m.runs(before)
 }
 
 // kill starts install.sh and kills it, with everything that it started, while packages are being replaced.
