@@ -100,7 +100,7 @@ rehearse-bundle: models go
 
 runbooks: models servers
 	@docker/install.sh demo test
-	@go test -tags runbooks -count=1 -timeout 60m -v ./docs/runbooks
+	@CI=true go test -tags runbooks -count=1 -timeout 60m -v ./docs/runbooks
 
 rerender: models build
 	@docker/install.sh demo

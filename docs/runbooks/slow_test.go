@@ -5,7 +5,9 @@ package runbooks_test
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -74,11 +76,23 @@ func TestStoreLost(t *testing.T) {
 	h.command("systemctl", "start", "veil.target")
 	h.released("late")
 	before := h.results()
-	if err := os.RemoveAll(h.path("store/objects")); err != nil {
+	// The disk is gone, and something has made the folders that are always there.
+	if err := os.RemoveAll(h.path("store")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(h.path("store/objects"), 0o700); err != nil {
+	if err := os.MkdirAll(h.path("store/objects/veil"), 0o700); err != nil {
 		t.Fatal(err)
+	}
+	manifests := h.manifests("replica")
+	if manifests == 0 {
+		t.Fatal("the test tries nothing: the replica is empty")
+	}
+	for _, block := range p.sections["Before: keep a replica"] { // as the timer does it, which stops at no error
+		cmd := exec.Command("bash", "-c", block)
+		cmd.Dir, cmd.Env = h.dir, h.env
+		if out, err := cmd.CombinedOutput(); err == nil || h.manifests("replica") != manifests {
+			t.Fatalf("without its disk the store was copied, %d of %d manifests are left: %s", h.manifests("replica"), manifests, out)
+		}
 	}
 	p.do("Check")
 	if out := p.do("What to type"); !strings.Contains(out, "missing    late:") || strings.Contains(out, "missing    early:") {
@@ -95,6 +109,21 @@ func TestStoreLost(t *testing.T) {
 	if _, err := os.Stat(h.path("store/objects/veil/release/late/2/manifest.json")); err != nil {
 		t.Error(err)
 	}
+}
+
+// manifests counts those below a folder.
+func (h *house) manifests(dir string) (n int) {
+	h.t.Helper()
+	err := filepath.WalkDir(h.path(dir), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Name() == "manifest.json" {
+			n++
+		}
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return n
 }
 
 // verify checks a fetched derivative against the trust file.
@@ -150,8 +179,24 @@ func TestKeyIsChanged(t *testing.T) {
 		t.Errorf("after: %s, %v", code, err)
 	}
 	// A worker with the old key refuses to start.
-	if out, err := h.try("veil-here", "worker", "--key", h.path("etc/keys/old/veil.key")); err == nil || !strings.Contains(out, "compromised") {
+	old, err := filepath.Glob(h.path("etc/keys/old/*/veil.key"))
+	if err != nil || len(old) != 1 {
+		t.Fatal(old, err)
+	}
+	if out, err := h.try("veil-here", "worker", "--key", old[0]); err == nil || !strings.Contains(out, "compromised") {
 		t.Errorf("a compromised key signs: %s", out)
+	}
+	// A second change leaves what the first one said, and both old keys.
+	p.do("A new key")
+	h.submit("third", 4)
+	h.released("third")
+	for id, want := range map[string]string{"before": "key_compromised", "after": "valid", "third": "valid"} {
+		if code, err := h.verify(id); err != nil || !strings.HasPrefix(code, want) {
+			t.Errorf("after the second change: %s: %s, %v", id, code, err)
+		}
+	}
+	if old, err := filepath.Glob(h.path("etc/keys/old/*/veil.*")); err != nil || len(old) != 4 {
+		t.Errorf("kept are %v, %v", old, err)
 	}
 }
 
