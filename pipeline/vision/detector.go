@@ -30,6 +30,7 @@ type found struct {
 	box   track.Box
 	score float64
 	long  int  // long side of the picture that the network was shown
+	turn  int  // quarters clockwise by which that picture was turned
 	cut   bool // at the inner border of a tile: perhaps only a part of the face
 }
 
@@ -65,11 +66,11 @@ var networks = map[string]network{
 // netDetector is a network with an engine's session: the one implementation of detector, four times over.
 type netDetector struct {
 	net     network
+	raw     bool // overlapping boxes are told too
 	session session
 	blobs   map[image.Point]*blob // by size before padding, which must stay black
 	halves  [3]gocv.Mat
 	scaled  gocv.Mat
-	channel gocv.Mat
 }
 
 // newDetector opens a session of the network.
@@ -78,7 +79,7 @@ func newDetector(e engine, net network, onnx []byte) (*netDetector, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &netDetector{net: net, session: s, blobs: map[image.Point]*blob{}, scaled: gocv.NewMat(), channel: gocv.NewMat()}
+	d := &netDetector{net: net, session: s, blobs: map[image.Point]*blob{}, scaled: gocv.NewMat()}
 	for i := range d.halves {
 		d.halves[i] = gocv.NewMat()
 	}
@@ -90,7 +91,7 @@ func (d *netDetector) close() error {
 		b.close()
 	}
 	d.blobs = nil
-	err := errors.Join(d.session.close(), d.scaled.Close(), d.channel.Close())
+	err := errors.Join(d.session.close(), d.scaled.Close())
 	for i := range d.halves {
 		err = errors.Join(err, d.halves[i].Close())
 	}
@@ -113,7 +114,9 @@ func (d *netDetector) detect(picture gocv.Mat, size image.Point, threshold float
 		}
 		faces = append(faces, in...)
 	}
-	faces = suppress(faces, d.net.maxIoU)
+	if !d.raw {
+		faces = suppress(faces, d.net.maxIoU)
+	}
 	sx, sy := float64(picture.Cols())/float64(size.X), float64(picture.Rows())/float64(size.Y)
 	for i := range faces {
 		f := &faces[i].box
@@ -122,18 +125,23 @@ func (d *netDetector) detect(picture gocv.Mat, size image.Point, threshold float
 	return faces, nil
 }
 
-// scale gives the picture at a size: itself, or one of the detector's own Mats. It halves while it can, which OpenCV does ten
-// times faster than any other scaling by area, and only then interpolates.
-func (d *netDetector) scale(picture gocv.Mat, size image.Point) gocv.Mat {
-	src := picture
-	for i := range d.halves {
-		half := image.Pt(src.Cols()/2, src.Rows()/2)
+// halve shrinks a picture by halves while it stays as large as size, and gives the last of halves that it has used, or the picture.
+// OpenCV does that ten times faster than any other scaling by area.
+func halve(picture gocv.Mat, halves []gocv.Mat, size image.Point) gocv.Mat {
+	for i := range halves {
+		half := image.Pt(picture.Cols()/2, picture.Rows()/2)
 		if half.X < size.X || half.Y < size.Y {
 			break
 		}
-		gocv.Resize(src, &d.halves[i], half, 0, 0, gocv.InterpolationArea)
-		src = d.halves[i]
+		gocv.Resize(picture, &halves[i], half, 0, 0, gocv.InterpolationArea)
+		picture = halves[i]
 	}
+	return picture
+}
+
+// scale gives the picture at a size: itself, or one of the detector's own Mats. It halves while it can and only then interpolates.
+func (d *netDetector) scale(picture gocv.Mat, size image.Point) gocv.Mat {
+	src := halve(picture, d.halves[:], size)
 	if size.X == src.Cols() && size.Y == src.Rows() {
 		return src
 	}
@@ -180,17 +188,8 @@ func (d *netDetector) fill(src gocv.Mat, tile image.Rectangle) (*blob, error) {
 		}
 		d.blobs[size] = b
 	}
-	part := src.Region(tile)
-	defer part.Close()
-	for c := range b.planes {
-		from := c
-		if d.net.swap {
-			from = 2 - c
-		}
-		gocv.ExtractChannel(part, &d.channel, from)
-		inner := b.planes[c].Region(image.Rect(0, 0, size.X, size.Y))
-		d.channel.ConvertTo(&inner, gocv.MatTypeCV32F)
-		inner.Close()
+	if err := planes(src, tile, b, d.net.swap); err != nil {
+		return nil, fmt.Errorf("%s: %w", d.net.name, err)
 	}
 	return b, nil
 }

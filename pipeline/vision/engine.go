@@ -44,10 +44,9 @@ type session interface {
 // blob is a network's input: one picture, 3 planes of float32 with h rows and w columns. The memory is OpenCV's, so that
 // both engines can use it in place; close frees it.
 type blob struct {
-	h, w   int
-	mat    gocv.Mat // 1 x 3 x h x w
-	planes [3]gocv.Mat
-	data   []float32
+	h, w int
+	mat  gocv.Mat // 1 x 3 x h x w
+	data []float32
 }
 
 // newBlob makes a blob of zeros.
@@ -59,24 +58,11 @@ func newBlob(h, w int) (*blob, error) {
 		return nil, fmt.Errorf("allocate network input %dx%d: %d values: %w", w, h, len(b.data), err)
 	}
 	clear(b.data)
-	for c := range b.planes {
-		if b.planes[c], err = b.mat.FromPtr(h, w, gocv.MatTypeCV32F, 0, c); err != nil {
-			b.close()
-			return nil, fmt.Errorf("allocate network input %dx%d: %w", w, h, err)
-		}
-	}
 	return b, nil
 }
 
-// close frees the blob; it may be called on a half-made one.
-func (b *blob) close() {
-	for i := range b.planes {
-		if b.planes[i].Ptr() != nil {
-			b.planes[i].Close()
-		}
-	}
-	b.mat.Close()
-}
+// close frees the blob.
+func (b *blob) close() { b.mat.Close() }
 
 // checkOutput holds one output against what the graph promised.
 func checkOutput(g *graph, i int, shape []int, want []int, data []float32) error {

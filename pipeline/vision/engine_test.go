@@ -1,6 +1,7 @@
 package vision
 
 import (
+	"bytes"
 	"errors"
 	"image"
 	"math"
@@ -88,8 +89,14 @@ func TestFreeDimensions(t *testing.T) {
 		t.Fatal(err)
 	}
 	net := networks[CenterFace]
-	if _, err := freeDimensions(onnx, net.input, net.outputs); err != nil {
-		t.Error(err)
+	freed, err := freeDimensions(onnx, net.input, net.outputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, stays := range map[string]bool{"head.off_conv.weight": true, "head.lm_conv.weight": false} {
+		if !bytes.Contains(onnx, []byte(text)) || bytes.Contains(freed, []byte(text)) != stays {
+			t.Errorf("%s: kept is not %v, or the file lacks it", text, stays)
+		}
 	}
 	for name, edit := range map[string]func() ([]byte, error){
 		"other input":  func() ([]byte, error) { return freeDimensions(onnx, "other", net.outputs) },

@@ -17,6 +17,16 @@ const (
 	equaliseGrid = 8
 )
 
+// Light says whether a picture is equalised before anybody looks.
+type Light int
+
+// Ways to treat a picture's light.
+const (
+	LightAuto      Light = iota // equalised where it is dark or flat
+	LightEqualised              // whatever its light
+	LightAsItIs
+)
+
 // lightMeter brings dark and flat pictures to a normal range; it is for one goroutine. Its Mats are reused.
 type lightMeter struct {
 	small, mean, spread gocv.Mat
@@ -37,10 +47,10 @@ func (l *lightMeter) close() {
 	l.clahe.Close()
 }
 
-// normalise changes a dark or flat picture in place: its luma is equalised locally with limited contrast. It says whether it
+// normalise changes a picture in place, as want says: its luma is equalised locally with limited contrast. It says whether it
 // did. The picture is bgr24.
-func (l *lightMeter) normalise(picture *gocv.Mat) bool {
-	if picture.Cols() < 2*equaliseGrid || picture.Rows() < 2*equaliseGrid || !l.poor(*picture) {
+func (l *lightMeter) normalise(picture *gocv.Mat, want Light) bool {
+	if picture.Cols() < 2*equaliseGrid || picture.Rows() < 2*equaliseGrid || want == LightAsItIs || want == LightAuto && !l.poor(*picture) {
 		return false
 	}
 	gocv.CvtColor(*picture, &l.ycc, gocv.ColorBGRToYCrCb)

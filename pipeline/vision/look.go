@@ -23,17 +23,23 @@ type lookPass struct {
 
 // newLookPass opens the detectors.
 func newLookPass(f *Finder, p pass, o SweepOptions) (*lookPass, error) {
-	// A network that looks now and then is rarely wanted by many frames at once; each session costs memory.
-	n := min(f.threads, max(1, (2*f.threads+p.every-1)/p.every))
-	lp := &lookPass{pass: p, all: p.sizes(p.longs(), o.Width, o.Height), apart: f.recipe.apart, detectors: make(chan *netDetector, n)}
+	// A network that looks now and then is rarely wanted by many frames at once, and each session costs memory; but one more than
+	// that, as a worker that waits for the slow network is a core that does nothing.
+	n := min(f.threads, 1+(2*f.threads+p.every-1)/p.every)
+	w, h := o.Width, o.Height
+	if o.Turn%2 == 1 {
+		w, h = h, w
+	}
+	lp := &lookPass{pass: p, all: p.sizes(p.longs(), w, h), apart: f.recipe.apart, detectors: make(chan *netDetector, n)}
 	for _, longs := range p.looks {
-		lp.turns = append(lp.turns, p.sizes(longs, o.Width, o.Height))
+		lp.turns = append(lp.turns, p.sizes(longs, w, h))
 	}
 	for range n {
 		d, err := newDetector(f.engine, networks[p.network], f.weights[p.network])
 		if err != nil {
 			return nil, errors.Join(err, lp.close())
 		}
+		d.raw = p.raw
 		lp.detectors <- d
 	}
 	return lp, nil
@@ -60,35 +66,46 @@ func (p *lookPass) sizesAt(frame int, all bool) []image.Point {
 	return p.turns[frame/p.every%len(p.turns)]
 }
 
-// find shows the picture to the network at some sizes, and turned where that is wanted. Boxes are in the picture's pixels.
-func (p *lookPass) find(ctx context.Context, picture gocv.Mat, sizes []image.Point, turned bool) ([]track.Detection, error) {
+// find shows the picture to the network at some sizes, and turned at the long sides that are given for that: only then it says how
+// the faces are turned. Boxes are in the picture's pixels.
+func (p *lookPass) find(ctx context.Context, picture gocv.Mat, sizes []image.Point, turned []int) ([]track.Detection, Turns, error) {
 	var d *netDetector
+	var turns Turns
 	select {
 	case d = <-p.detectors:
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return nil, turns, context.Cause(ctx)
 	}
 	defer func() { p.detectors <- d }()
 	var all []found
 	for _, size := range sizes {
 		faces, err := d.detect(picture, size, p.threshold)
 		if err != nil {
-			return nil, err
+			return nil, turns, err
 		}
 		for _, f := range faces {
 			f.long = max(size.X, size.Y)
 			all = append(all, f)
 		}
 	}
-	if turned {
-		faces, err := findTurned(d, picture, p.turning, p.size(p.turning.long, picture.Cols(), picture.Rows()))
+	for _, size := range p.sizes(turned, picture.Cols(), picture.Rows()) {
+		faces, err := findTurned(d, picture, p.turning, size)
 		if err != nil {
-			return nil, err
+			return nil, turns, err
 		}
 		all = append(all, faces...)
 	}
+	if len(turned) > 0 {
+		clear, err := p.uprightToo(d, picture, sizes, turned)
+		if err != nil {
+			return nil, turns, err
+		}
+		turns = clearest(append(clear, all...), d.net.maxIoU)
+		// What only a wide look saw says how the clip is turned, and no more: it comes too seldom to make a track.
+		all = slices.DeleteFunc(all, func(f found) bool { return f.turn > 0 && f.long > p.turning.long })
+	}
 	switch {
-	case !turned && len(sizes) == 1:
+	case p.raw, len(turned) == 0 && len(sizes) == 1:
 	case p.apart:
 		all = agree(all, d.net.maxIoU)
 	default:
@@ -98,7 +115,24 @@ func (p *lookPass) find(ctx context.Context, picture gocv.Mat, sizes []image.Poi
 	for i, f := range all {
 		out[i] = track.Detection{Box: f.box, Score: f.score, Detector: p.network, Long: f.long}
 	}
-	return out, nil
+	return out, turns, nil
+}
+
+// uprightToo shows the picture upright at the sizes at which it was seen turned, if that was not done already: a face too large or too
+// small for the other sizes is not clearer turned.
+func (p *lookPass) uprightToo(d *netDetector, picture gocv.Mat, done []image.Point, turned []int) ([]found, error) {
+	var all []found
+	for _, size := range p.sizes(turned, picture.Cols(), picture.Rows()) {
+		if slices.Contains(done, size) {
+			continue
+		}
+		faces, err := d.detect(picture, size, p.threshold)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, faces...)
+	}
+	return all, nil
 }
 
 // looker is what one worker needs to look at a picture; it is for one goroutine.
@@ -107,10 +141,11 @@ type looker struct {
 	passes []*lookPass
 	motion *motionMeter // nil where motion is not wanted
 	light  *lightMeter
+	turned gocv.Mat // the picture as SweepOptions.Turn wants it
 }
 
 func newLooker(o SweepOptions, passes []*lookPass, motion bool) *looker {
-	l := &looker{opts: o, passes: passes, light: newLightMeter()}
+	l := &looker{opts: o, passes: passes, light: newLightMeter(), turned: gocv.NewMat()}
 	if motion {
 		l.motion = newMotionMeter(o)
 	}
@@ -119,6 +154,7 @@ func newLooker(o SweepOptions, passes []*lookPass, motion bool) *looker {
 
 func (l *looker) close() {
 	l.light.close()
+	l.turned.Close()
 	if l.motion != nil {
 		l.motion.close()
 	}
@@ -145,26 +181,41 @@ func (l *looker) look(ctx context.Context, j job) Result {
 	}
 	fresh := j.index == 0 || r.Motion.Cut || j.picture.Fresh
 	if fresh || slices.Contains(j.due, true) {
-		l.light.normalise(&j.picture.mat)
+		l.light.normalise(&j.picture.mat, j.picture.Light)
+	}
+	shown := j.picture.mat
+	if l.opts.Turn > 0 && (fresh || slices.Contains(j.due, true)) {
+		gocv.Rotate(shown, &l.turned, turns[l.opts.Turn-1].how)
+		shown = l.turned
 	}
 	for i, p := range l.passes {
 		if !j.due[i] && !fresh {
 			continue
 		}
-		turned := p.turning.every > 0 && (j.index%p.turning.every == 0 || fresh || j.sparse)
-		faces, err := p.find(ctx, j.picture.mat, p.sizesAt(j.index, fresh || j.sparse), turned)
+		var turned []int
+		if l.opts.Turn == 0 {
+			turned = p.turning.longs(j.index, fresh || j.sparse)
+		}
+		faces, turns, err := p.find(ctx, shown, p.sizesAt(j.index, fresh || j.sparse), turned)
 		if err != nil {
 			r.Err = fmt.Errorf("look at frame %d: %w", j.index, err)
 			return r
 		}
+		r.Turns.Add(turns)
 		r.Searched = append(r.Searched, p.network)
 		r.Detections = append(r.Detections, l.toSource(faces)...)
 	}
 	return r
 }
 
-// toSource moves boxes from the picture's pixels to the source's.
+// toSource moves boxes from the pixels of the picture that was shown to the source's.
 func (l *looker) toSource(faces []track.Detection) []track.Detection {
+	if t := l.opts.Turn; t > 0 {
+		for i := range faces {
+			faces[i].Turn = t
+			faces[i].Box = turns[t-1].back(faces[i].Box, float64(l.opts.Width), float64(l.opts.Height))
+		}
+	}
 	sx := float64(l.opts.SourceWidth) / float64(l.opts.Width)
 	sy := float64(l.opts.SourceHeight) / float64(l.opts.Height)
 	for i := range faces {

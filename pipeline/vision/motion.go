@@ -39,6 +39,7 @@ type smallPicture struct {
 type motionMeter struct {
 	size         image.Point // of the small pictures
 	sx, sy       float64     // from small to source pixels
+	halves       [2]gocv.Mat
 	small        gocv.Mat
 	before, now  gocv.Mat // grey
 	corners, to  gocv.Mat
@@ -48,7 +49,7 @@ type motionMeter struct {
 func newMotionMeter(o SweepOptions) *motionMeter {
 	scale := min(float64(motionLong)/float64(max(o.Width, o.Height)), 1)
 	m := &motionMeter{size: image.Pt(max(int(float64(o.Width)*scale+0.5), 1), max(int(float64(o.Height)*scale+0.5), 1)),
-		small: gocv.NewMat(), corners: gocv.NewMat(), to: gocv.NewMat(), status: gocv.NewMat(), errs: gocv.NewMat()}
+		halves: [2]gocv.Mat{gocv.NewMat(), gocv.NewMat()}, small: gocv.NewMat(), corners: gocv.NewMat(), to: gocv.NewMat(), status: gocv.NewMat(), errs: gocv.NewMat()}
 	m.sx, m.sy = float64(o.SourceWidth)/float64(m.size.X), float64(o.SourceHeight)/float64(m.size.Y)
 	m.before = gocv.NewMatWithSize(m.size.Y, m.size.X, gocv.MatTypeCV8UC1)
 	m.now = gocv.NewMatWithSize(m.size.Y, m.size.X, gocv.MatTypeCV8UC1)
@@ -56,14 +57,14 @@ func newMotionMeter(o SweepOptions) *motionMeter {
 }
 
 func (m *motionMeter) close() {
-	for _, mat := range []*gocv.Mat{&m.small, &m.before, &m.now, &m.corners, &m.to, &m.status, &m.errs} {
+	for _, mat := range []*gocv.Mat{&m.halves[0], &m.halves[1], &m.small, &m.before, &m.now, &m.corners, &m.to, &m.status, &m.errs} {
 		mat.Close()
 	}
 }
 
 // shrink makes the small grey picture of a frame.
 func (m *motionMeter) shrink(picture gocv.Mat) smallPicture {
-	gocv.Resize(picture, &m.small, m.size, 0, 0, gocv.InterpolationArea)
+	gocv.Resize(halve(picture, m.halves[:], m.size), &m.small, m.size, 0, 0, gocv.InterpolationArea)
 	gocv.CvtColor(m.small, &m.now, gocv.ColorBGRToGray)
 	return smallPicture{size: m.size, pixels: m.now.ToBytes()}
 }

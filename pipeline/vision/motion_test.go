@@ -102,7 +102,7 @@ func TestLight(t *testing.T) {
 	}{"day": {1, false}, "night": {0.2, true}} {
 		mat := scenery(t, 480, 270, 1, 0, 0, 1, c.light)
 		before := mat.Mean().Val1
-		if got := l.normalise(&mat); got != c.want {
+		if got := l.normalise(&mat, LightAuto); got != c.want {
 			t.Errorf("%s: changed %v", name, got)
 		}
 		if after := mat.Mean().Val1; (after > before+5) != c.want {

@@ -5,6 +5,7 @@ import (
 	"image"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"gocv.io/x/gocv"
@@ -77,21 +78,10 @@ func lookAt(t testing.TB, f *Finder, path string) (Result, image.Point) {
 	img := readPicture(t, path)
 	defer img.Close()
 	size := pass{maxGrow: 1}.size(f.Long(), img.Cols(), img.Rows())
-	s, err := f.Sweep(t.Context(), SweepOptions{Width: size.X, Height: size.Y, SourceWidth: img.Cols(), SourceHeight: img.Rows()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	p, err := s.Get(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	gocv.Resize(img, &p.mat, size, 0, 0, gocv.InterpolationArea)
-	if err := s.Submit(t.Context(), p); err != nil {
-		t.Fatal(err)
-	}
-	s.Done()
-	r := <-s.Results()
+	small := gocv.NewMat()
+	defer small.Close()
+	gocv.Resize(img, &small, size, 0, 0, gocv.InterpolationArea)
+	r := lookOnce(t, f, SweepOptions{Width: size.X, Height: size.Y, SourceWidth: img.Cols(), SourceHeight: img.Rows()}, small)
 	if r.Err != nil {
 		t.Fatalf("%s: %v", path, r.Err)
 	}
@@ -186,6 +176,26 @@ func BenchmarkSweep(b *testing.B) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// TestConfirmingLooksClosely: what confirms a sighting must see at least what the check saw: the same networks and sizes, far below the
+// check's threshold, every picture, and boxes that stronger ones hide as well.
+func TestConfirmingLooksClosely(t *testing.T) {
+	for effort, check := range recipes[PurposeVerify] {
+		confirm, err := recipeFor(PurposeConfirm, effort)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(confirm.passes) != len(check.passes) {
+			t.Fatalf("%s: %d passes, the check has %d", effort, len(confirm.passes), len(check.passes))
+		}
+		for i, c := range check.passes {
+			p := confirm.passes[i]
+			if p.network != c.network || !slices.Equal(p.longs(), c.longs()) || p.maxGrow != c.maxGrow || p.threshold > c.threshold/2 || p.every != 1 || !p.raw {
+				t.Errorf("%s: %+v confirms what %+v saw", effort, p, c)
+			}
 		}
 	}
 }

@@ -19,6 +19,8 @@ type pass struct {
 	lone bool
 	// maxGrow is how much a small picture may be enlarged to reach a long side.
 	maxGrow float64
+	// raw is for all boxes that the network tells of, also those that overlap a stronger one.
+	raw     bool
 	turning turning
 }
 
@@ -40,12 +42,12 @@ var recipes = map[string]map[string]recipe{
 	PurposeAnalyze: {
 		EffortThorough: {motion: true, apart: true, passes: []pass{
 			{network: YuNet, looks: [][]int{{1536}, {640, 256}}, threshold: 0.3, every: 2, lone: true, maxGrow: 2,
-				turning: turning{long: 640, threshold: 0.5, every: 6}},
+				turning: turning{long: 640, threshold: 0.5, every: 6, wide: 1536, wideEvery: 60}},
 			{network: CenterFace, looks: [][]int{{1536, 512}}, threshold: 0.12, every: 5, maxGrow: 1.5},
 		}},
 		EffortFast: {motion: true, apart: true, passes: []pass{
 			{network: YuNet, looks: [][]int{{1536}, {640, 256}}, threshold: 0.3, every: 2, maxGrow: 2,
-				turning: turning{long: 640, threshold: 0.5, every: 12}},
+				turning: turning{long: 640, threshold: 0.5, every: 16, wide: 1536, wideEvery: 480}},
 			{network: CenterFace, looks: [][]int{{1536, 512}}, threshold: 0.12, every: 10, maxGrow: 1.5},
 		}},
 	},
@@ -55,6 +57,14 @@ var recipes = map[string]map[string]recipe{
 		}},
 		EffortFast: {passes: []pass{
 			{network: CenterFace, looks: [][]int{{1024}}, threshold: 0.5, every: 12, maxGrow: 1},
+		}},
+	},
+	PurposeConfirm: {
+		EffortThorough: {passes: []pass{
+			{network: CenterFace, looks: [][]int{{1216, 448}}, threshold: 0.2, every: 1, maxGrow: 1.25, raw: true},
+		}},
+		EffortFast: {passes: []pass{
+			{network: CenterFace, looks: [][]int{{1024}}, threshold: 0.2, every: 1, maxGrow: 1, raw: true},
 		}},
 	},
 }

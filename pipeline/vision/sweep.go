@@ -20,6 +20,9 @@ type SweepOptions struct {
 	Width, Height int
 	// SourceWidth and SourceHeight are those of the coordinates that results are in.
 	SourceWidth, SourceHeight int
+	// Turn is by how many quarters, clockwise, 0 to 3, pictures are turned before anybody looks. Results are upright. A sweep that
+	// turns measures no motion, so that whoever submits must say where scenes begin.
+	Turn int
 }
 
 // Result is what was seen in one picture.
@@ -27,6 +30,7 @@ type Result struct {
 	Index int // in order of Submit, from 0
 	// Detections and Motion are in source coordinates.
 	Detections []track.Detection
+	Turns      Turns    // of pictures that were looked at turned as well
 	Searched   []string // the networks that looked
 	Motion     track.Motion
 	Err        error // nothing else counts where it is set
@@ -38,6 +42,8 @@ type Picture struct {
 	Time float64
 	// Fresh says that a scene begins here, where whoever submits knows it; a sweep that measures motion finds out by itself.
 	Fresh bool
+	// Light says how to treat the picture's light, set by whoever submits it.
+	Light Light
 
 	mat   gocv.Mat
 	bytes []byte
@@ -83,6 +89,10 @@ type job struct {
 	after   chan smallPicture // where this frame's goes, one slot
 }
 
+// ahead is how many results may wait for an earlier one: while one worker is at a frame that the slow network looks at, the others go
+// on with the frames between, up to several such frames. A result holds no picture.
+const ahead = 64
+
 // spare is how many pictures the pool holds besides those being looked at: one being decoded, one waiting.
 const spare = 2
 
@@ -93,8 +103,11 @@ func (f *Finder) Sweep(ctx context.Context, o SweepOptions) (*Sweep, error) {
 			return nil, fmt.Errorf("sweep: pictures of %dx%d for a source of %dx%d", o.Width, o.Height, o.SourceWidth, o.SourceHeight)
 		}
 	}
+	if o.Turn < 0 || o.Turn > len(turns) {
+		return nil, fmt.Errorf("sweep: pictures turned by %d quarters", o.Turn)
+	}
 	s := &Sweep{opts: o, pool: make(chan *Picture, f.threads+spare), work: make(chan job),
-		queue: make(chan chan Result, f.threads+spare), results: make(chan Result)}
+		queue: make(chan chan Result, max(ahead, f.threads+spare)), results: make(chan Result)}
 	ctx, s.cancel = context.WithCancel(ctx)
 	s.stopped = ctx.Done()
 	s.why = func() error {
@@ -128,7 +141,7 @@ func (s *Sweep) start(ctx context.Context, f *Finder) error {
 		s.passes = append(s.passes, lp)
 	}
 	for range f.threads {
-		l := newLooker(s.opts, s.passes, f.recipe.motion)
+		l := newLooker(s.opts, s.passes, f.recipe.motion && s.opts.Turn == 0)
 		s.running.Go(func() {
 			s.look(ctx, l)
 			l.close()
@@ -257,6 +270,9 @@ func (s *Sweep) look(ctx context.Context, l *looker) {
 		}
 	}
 }
+
+// Stop ends the sweep early, for whoever submits as well. Close is still to be called, when nobody holds a picture any more.
+func (s *Sweep) Stop() { s.cancel() }
 
 // Close ends the sweep, waits for its workers and frees every picture; none may be used afterwards.
 func (s *Sweep) Close() error {

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"gocv.io/x/gocv"
 
 	"veil/pipeline/track"
 )
@@ -142,7 +145,8 @@ func TestPoolIsTheBackpressure(t *testing.T) {
 
 func TestSweepRefusesSizes(t *testing.T) {
 	f := open(t, Options{Threads: 1})
-	for _, o := range []SweepOptions{{}, {Width: -1, Height: 5, SourceWidth: 5, SourceHeight: 5}, {Width: 9000, Height: 9000, SourceWidth: 1, SourceHeight: 1}} {
+	for _, o := range []SweepOptions{{}, {Width: -1, Height: 5, SourceWidth: 5, SourceHeight: 5}, {Width: 9000, Height: 9000, SourceWidth: 1, SourceHeight: 1},
+		{Width: 5, Height: 5, SourceWidth: 5, SourceHeight: 5, Turn: 4}, {Width: 5, Height: 5, SourceWidth: 5, SourceHeight: 5, Turn: -1}} {
 		if s, err := f.Sweep(t.Context(), o); err == nil {
 			t.Errorf("%+v: accepted", o)
 			s.Close()
@@ -153,7 +157,7 @@ func TestSweepRefusesSizes(t *testing.T) {
 // TestOddPictures: whatever the size, a look ends well.
 func TestOddPictures(t *testing.T) {
 	f := open(t, Options{Threads: 2})
-	for _, o := range []SweepOptions{{1, 1, 1, 1}, {2, 300, 2, 300}, {300, 3, 300, 3}, {33, 31, 66, 62}} {
+	for _, o := range []SweepOptions{{1, 1, 1, 1, 0}, {2, 300, 2, 300, 1}, {300, 3, 300, 3, 3}, {33, 31, 66, 62, 2}} {
 		s, err := f.Sweep(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
@@ -178,4 +182,103 @@ func TestOddPictures(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// slowEngine is an engine whose CenterFace answers its first question only after YuNet has answered a number of them.
+type slowEngine struct {
+	engine
+	asked atomic.Bool
+	idle  atomic.Bool // YuNet never got there
+	yunet atomic.Int32
+	want  int32
+	after chan struct{} // closed when YuNet has
+}
+
+func (e *slowEngine) load(g graph) (session, error) {
+	s, err := e.engine.load(g)
+	return &slowSession{session: s, engine: e, name: g.name}, err
+}
+
+type slowSession struct {
+	session
+	engine *slowEngine
+	name   string
+}
+
+func (s *slowSession) forward(b *blob, read func([][]float32) error) error {
+	switch s.name {
+	case YuNet:
+		if s.engine.yunet.Add(1) == s.engine.want {
+			close(s.engine.after)
+		}
+	case CenterFace:
+		if s.engine.asked.CompareAndSwap(false, true) {
+			select {
+			case <-s.engine.after:
+			case <-time.After(30 * time.Second):
+				s.engine.idle.Store(true)
+			}
+		}
+	}
+	return s.session.forward(b, read)
+}
+
+// TestNoFrameWaitsForASlowOne: while one worker is at a frame that takes long, another looks at what comes, past the next frame of
+// the slow network.
+func TestNoFrameWaitsForASlowOne(t *testing.T) {
+	f := open(t, Options{Threads: 2})
+	e := &slowEngine{engine: f.engine, want: 18, after: make(chan struct{})}
+	f.engine = e
+	o := SweepOptions{Width: 160, Height: 90, SourceWidth: 160, SourceHeight: 90}
+	s, err := f.Sweep(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer s.Done()
+		for i := range 40 {
+			p, err := s.Get(t.Context())
+			if err != nil {
+				return
+			}
+			clear(p.Bytes())
+			p.Time = float64(i) / 25
+			if s.Submit(t.Context(), p) != nil {
+				return
+			}
+		}
+	}()
+	n := 0
+	for r := range s.Results() {
+		if r.Err != nil {
+			t.Fatal(r.Err)
+		}
+		n++
+	}
+	if e.idle.Load() {
+		t.Error("the other frames waited")
+	}
+	if err := s.Close(); err != nil || n != 40 {
+		t.Errorf("%d results, %v", n, err)
+	}
+}
+
+// lookOnce is what a sweep sees in a single picture, in bgr24.
+func lookOnce(t testing.TB, f *Finder, o SweepOptions, picture gocv.Mat) Result {
+	t.Helper()
+	s, err := f.Sweep(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	p, err := s.Get(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture.CopyTo(&p.mat)
+	if err := s.Submit(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	s.Done()
+	return <-s.Results()
 }

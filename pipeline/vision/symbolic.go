@@ -10,16 +10,21 @@ import (
 
 // Field numbers of ONNX's protobuf (onnx.proto, stable since its version 1).
 const (
-	modelGraph     = 7
-	graphInput     = 11
-	graphOutput    = 12
-	graphValueInfo = 13
-	valueName      = 1
-	valueType      = 2
-	typeTensor     = 1
-	tensorShape    = 2
-	shapeDim       = 1
-	dimParam       = 2
+	modelGraph       = 7
+	graphNode        = 1
+	graphInitializer = 5
+	graphInput       = 11
+	graphOutput      = 12
+	graphValueInfo   = 13
+	nodeInput        = 1
+	nodeOutput       = 2
+	tensorName       = 8
+	valueName        = 1
+	valueType        = 2
+	typeTensor       = 1
+	tensorShape      = 2
+	shapeDim         = 1
+	dimParam         = 2
 )
 
 // errONNX says that a file is not the protobuf that it should be.
@@ -27,18 +32,29 @@ var errONNX = errors.New("not an ONNX model of the expected form")
 
 // freeDimensions makes a network with a fixed input size run at every size: batch, height and width of the named input get
 // names instead of numbers, the outputs lose their shapes (a runtime infers them), and so do the notes on the values in
-// between. Outputs that are not named are dropped, and with them what only they need; so are the weights among the inputs
-// (old files list them there), for what a caller could replace a runtime can not fold into the layers.
+// between. Outputs that are not named are dropped, and with them the nodes and weights that only they need, which ONNX Runtime
+// would go on computing; so are the weights among the inputs (old files list them there), for what a caller could replace a
+// runtime can not fold into the layers.
 func freeDimensions(onnx []byte, input string, outputs []string) ([]byte, error) {
 	freed, kept := 0, 0
 	model, err := editMessage(onnx, func(num protowire.Number, body []byte) ([]byte, bool, error) {
 		if num != modelGraph {
 			return body, true, nil
 		}
+		need, err := needed(body, outputs)
+		if err != nil {
+			return nil, false, err
+		}
 		g, err := editMessage(body, func(num protowire.Number, body []byte) ([]byte, bool, error) {
 			switch num {
 			case graphValueInfo:
 				return nil, false, nil
+			case graphNode:
+				made, err := stringFields(body, nodeOutput)
+				return body, need.any(made), err
+			case graphInitializer:
+				name, err := stringField(body, tensorName)
+				return body, need[name], err
 			case graphInput, graphOutput:
 			default:
 				return body, true, nil
@@ -71,6 +87,43 @@ func freeDimensions(onnx []byte, input string, outputs []string) ([]byte, error)
 		return nil, fmt.Errorf("%w: %d inputs %q, %d of %d outputs", errONNX, freed, input, kept, len(outputs))
 	}
 	return model, nil
+}
+
+// names is a set of values in a graph.
+type names map[string]bool
+
+func (n names) any(list []string) bool {
+	return slices.ContainsFunc(list, func(s string) bool { return n[s] })
+}
+
+// needed gives the values that a graph computes some outputs from, the outputs among them.
+func needed(graph []byte, outputs []string) (names, error) {
+	need := names{}
+	for _, o := range outputs {
+		need[o] = true
+	}
+	nodes, err := fields(graph, graphNode)
+	if err != nil {
+		return nil, err
+	}
+	// Each node stands behind those whose values it reads.
+	for _, node := range slices.Backward(nodes) {
+		made, err := stringFields(node, nodeOutput)
+		if err != nil {
+			return nil, err
+		}
+		if !need.any(made) {
+			continue
+		}
+		read, err := stringFields(node, nodeInput)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range read {
+			need[name] = true
+		}
+	}
+	return need, nil
 }
 
 // editTensorType applies edit to the shape inside a ValueInfoProto.
@@ -149,17 +202,36 @@ func editMessage(msg []byte, edit func(protowire.Number, []byte) ([]byte, bool, 
 	return out, nil
 }
 
-// stringField gives the text of a message's field.
-func stringField(msg []byte, want protowire.Number) (string, error) {
-	text, found := "", false
+// fields gives the bytes of each field with a number.
+func fields(msg []byte, want protowire.Number) ([][]byte, error) {
+	var all [][]byte
 	_, err := editMessage(msg, func(num protowire.Number, body []byte) ([]byte, bool, error) {
 		if num == want {
-			text, found = string(body), true
+			all = append(all, body)
 		}
-		return body, true, nil
+		return nil, false, nil
 	})
-	if err == nil && !found {
+	return all, err
+}
+
+// stringFields gives the texts of a message's repeated field.
+func stringFields(msg []byte, want protowire.Number) ([]string, error) {
+	all, err := fields(msg, want)
+	texts := make([]string, len(all))
+	for i, b := range all {
+		texts[i] = string(b)
+	}
+	return texts, err
+}
+
+// stringField gives the text of a message's field.
+func stringField(msg []byte, want protowire.Number) (string, error) {
+	texts, err := stringFields(msg, want)
+	if err == nil && len(texts) == 0 {
 		err = fmt.Errorf("%w: a value without a name", errONNX)
 	}
-	return text, err
+	if err != nil {
+		return "", err
+	}
+	return texts[len(texts)-1], nil
 }

@@ -2,6 +2,7 @@ package vision
 
 import (
 	"image"
+	"math"
 
 	"gocv.io/x/gocv"
 
@@ -14,6 +15,65 @@ type turning struct {
 	long      int
 	threshold float64 // higher than upright: what is no face should not get four chances
 	every     int     // frames; 0: never
+	// wide is a further long side, for small faces, at every wideEvery-th frame.
+	wide, wideEvery int
+}
+
+// longs are the long sides at which a frame is looked at turned; always wants a look whatever the frame.
+func (t turning) longs(frame int, always bool) []int {
+	switch {
+	case t.every == 0 || !always && frame%t.every != 0:
+		return nil
+	case t.wideEvery > 0 && frame%t.wideEvery == 0:
+		return []int{t.wide, t.long}
+	}
+	return []int{t.long}
+}
+
+// Turns counts the faces that were seen clearly by how the picture was turned, in quarters clockwise; a face counts at the turn at
+// which it is seen best.
+type Turns [4]int
+
+const (
+	// clearScore is the score of a face that is seen clearly.
+	clearScore = 0.7
+	// turnedShare and turnedLeast say when a clip is searched turned: from that many faces which are clearest so, beside those
+	// that are clearest upright.
+	turnedShare = 0.5
+	turnedLeast = 2
+)
+
+// Add counts what another picture showed.
+func (t *Turns) Add(o Turns) {
+	for i := range t {
+		t[i] += o[i]
+	}
+}
+
+// Worth gives the turns at which the whole clip should be searched once more, rising.
+func (t Turns) Worth() []int {
+	var worth []int
+	for turn := 1; turn < len(t); turn++ {
+		if t[turn] >= max(turnedLeast, int(math.Ceil(turnedShare*float64(t[0])))) {
+			worth = append(worth, turn)
+		}
+	}
+	return worth
+}
+
+// clearest counts faces seen upright and turned, each at the turn with its best score.
+func clearest(faces []found, maxIoU float64) Turns {
+	var clear []found
+	for _, f := range faces {
+		if f.score >= clearScore {
+			clear = append(clear, f)
+		}
+	}
+	var t Turns
+	for _, f := range suppress(clear, maxIoU) {
+		t[f.turn]++
+	}
+	return t
 }
 
 // turns are the three quarters, each with what takes a box back. W and H are the sides of the picture before it was turned.
@@ -39,7 +99,7 @@ func findTurned(d *netDetector, picture gocv.Mat, t turning, size image.Point) (
 	defer turned.Close()
 	sx, sy := float64(picture.Cols())/float64(size.X), float64(picture.Rows())/float64(size.Y)
 	var all []found
-	for _, turn := range turns {
+	for i, turn := range turns {
 		gocv.Rotate(small, &turned, turn.how)
 		faces, err := d.detect(turned, image.Pt(turned.Cols(), turned.Rows()), t.threshold)
 		if err != nil {
@@ -48,7 +108,7 @@ func findTurned(d *netDetector, picture gocv.Mat, t turning, size image.Point) (
 		for _, f := range faces {
 			b := turn.back(f.box, float64(size.X), float64(size.Y))
 			f.box = track.Box{X: b.X * sx, Y: b.Y * sy, W: b.W * sx, H: b.H * sy}
-			f.long = max(size.X, size.Y)
+			f.long, f.turn = max(size.X, size.Y), i+1
 			all = append(all, f)
 		}
 	}

@@ -24,6 +24,8 @@ import (
 const (
 	PurposeAnalyze = "analyze"
 	PurposeVerify  = "verify" // other scales and other thresholds than the analysis, for the check on the output
+	// PurposeConfirm is for the source's pictures where the check on the output saw a face: the check's scales, a lower threshold.
+	PurposeConfirm = "confirm"
 )
 
 // Efforts of a look.
@@ -41,7 +43,7 @@ type Options struct {
 	Models  string // folder of the weights; empty: looked for (models.Folder)
 	Engine  string // EngineAuto (or empty), EngineORT, EngineOpenCV
 	Effort  string // EffortThorough (or empty), EffortFast
-	Purpose string // PurposeAnalyze (or empty), PurposeVerify
+	Purpose string // PurposeAnalyze (or empty), PurposeVerify, PurposeConfirm
 	Threads int    // frames looked at in parallel, each on one thread; 0: all cores
 }
 
