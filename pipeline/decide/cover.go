@@ -52,7 +52,7 @@ func (c coverer) region(s track.Sample) (Region, bool) {
 			r.Rect, r.Ellipse = e, true
 		}
 	}
-	if box, ok := c.clip(b); ok {
+	if box, ok := c.whole(b); ok {
 		r.Box = box
 	} else {
 		r.Box = r.Rect
@@ -81,6 +81,12 @@ func (c coverer) clip(b track.Box) ([4]int, bool) {
 		return [4]int{}, false
 	}
 	return [4]int{x0, y0, x1 - x0, y1 - y0}, true
+}
+
+// whole rounds a box to whole pixels inside the picture, its sides up, so that its size does not change with where it lies.
+func (c coverer) whole(b track.Box) ([4]int, bool) {
+	w, h := math.Ceil(b.W), math.Ceil(b.H)
+	return c.clip(track.Box{X: math.Round(b.X - (w-b.W)/2), Y: math.Round(b.Y - (h-b.H)/2), W: w, H: h})
 }
 
 // align moves the edges of a rectangle outwards to the codec's blocks, or to the picture's edge.

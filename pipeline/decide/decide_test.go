@@ -99,6 +99,23 @@ func TestRegionsAreGrownAlignedAndClipped(t *testing.T) {
 	}
 }
 
+// TestBoxKeepsItsSize: a small box must not breathe with the grid of pixels that it moves over.
+func TestBoxKeepsItsSize(t *testing.T) {
+	for x := 100.0; x < 102; x += 0.13 {
+		b := track.Box{X: x, Y: 100 + x/3, W: 11.4, H: 13.2}
+		r := decided(t, testInput(t, Press, still(1, 0, 0, b))).Frames[0].Regions[0]
+		if r.Box[2] != 12 || r.Box[3] != 14 {
+			t.Errorf("box %+v is told as %v", b, r.Box)
+		}
+		if math.Abs(float64(r.Box[0])+6-b.X-b.W/2) > 0.5 || math.Abs(float64(r.Box[1])+7-b.Y-b.H/2) > 0.5 {
+			t.Errorf("box %+v is told as %v: the middle strays", b, r.Box)
+		}
+		if r.Rect[0] > r.Box[0] || r.Rect[1] > r.Box[1] {
+			t.Errorf("%v lies outside %v", r.Box, r.Rect)
+		}
+	}
+}
+
 func TestHeadsOfTurnedFacesAreWide(t *testing.T) {
 	in := testInput(t, Press, still(1, 0, 0, track.Box{X: 300, Y: 100, W: 50, H: 100}))
 	r := decided(t, in).Frames[0].Regions[0].Rect

@@ -69,6 +69,9 @@ type Analysis struct {
 	Width          int       `json:"width"` // of the analysed picture
 	Height         int       `json:"height"`
 	Networks       []Network `json:"networks"`
+	// Turned lists by how many degrees, clockwise, the clip was turned to be searched once more, as faces in it lie or hang
+	// upside down: some of 90, 180 and 270.
+	Turned []int `json:"turned,omitempty"`
 }
 
 // Track is a face that was followed, as the plan tells it.

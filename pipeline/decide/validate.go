@@ -3,6 +3,7 @@ package decide
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -91,6 +92,11 @@ func (p *Plan) checkExcerpt(f *faults) {
 func (a Analysis) check(f *faults) {
 	if a.Width < 0 || a.Height < 0 || a.DecoderThreads < 0 {
 		f.add("analysis has a negative size or number of threads")
+	}
+	for i, t := range a.Turned {
+		if t != 90 && t != 180 && t != 270 || slices.Contains(a.Turned[:i], t) {
+			f.add("analysis.turned[%d] is %d, must be 90, 180 or 270 and given once", i, t)
+		}
 	}
 	for i, n := range a.Networks {
 		if n.Name == "" || !isHex(n.SHA256, 64) || n.Every < 1 || !finite(n.Threshold) || n.Threshold < 0 || n.Threshold > 1 {

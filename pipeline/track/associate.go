@@ -7,7 +7,7 @@ import (
 
 const (
 	// maxGapSeconds is the longest gap that a track bridges, maxSureGapSeconds that of one that is a face for certain.
-	maxGapSeconds     = 1.0
+	maxGapSeconds     = 0.8
 	maxSureGapSeconds = 1.2
 	// gateSides is how far, in sides of the face, an observation may lie from where it was expected; it grows with the
 	// time since the last sighting and where the camera's motion is not known.

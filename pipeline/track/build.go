@@ -30,7 +30,9 @@ func Build(width, height int, frames []Frame) ([]Track, error) {
 			f.associate(i, ob.observe(frames[i].Detections))
 		}
 		fill := filler{frames: frames, motion: motion, begin: begin, end: end}
-		faces := slices.DeleteFunc(append(f.done, f.open...), func(t *trail) bool { return !t.ev.plausible() })
+		faces := slices.DeleteFunc(append(f.done, f.open...), func(t *trail) bool {
+			return !t.ev.plausible() || !t.trim(frames, ob.long)
+		})
 		for _, t := range mergeDoubles(faces, ob.long) {
 			out = append(out, fill.finish(t, float64(width), float64(height)))
 		}

@@ -3,6 +3,7 @@ package track
 import (
 	"math"
 	"math/rand"
+	"slices"
 	"testing"
 )
 
@@ -181,6 +182,34 @@ func TestNoiseIsLeftOut(t *testing.T) {
 	}
 }
 
+// TestTurnedScalesAreWeighedApart: a face that lies is seen when the picture is turned, and no scale that looks upright speaks
+// against it; nor does a turned scale speak against a face that stands.
+func TestTurnedScalesAreWeighedApart(t *testing.T) {
+	turned := func(d []Detection, turn int) []Detection {
+		for i := range d {
+			d[i].Turn = turn
+		}
+		return d
+	}
+	upright, lying, small := Box{X: 800, Y: 100, W: 100, H: 120}, Box{X: 300, Y: 300, W: 100, H: 120}, Box{X: 900, Y: 600, W: 30, H: 30}
+	for name, c := range map[string]struct {
+		each   []Detection
+		tracks int
+	}{
+		"seen at both scales": {turned(seen(lying, 0.95), 2), 3},
+		"seen at one scale":   {turned(seen(lying, 0.8), 2)[:1], 2},
+		"one scale each":      {append(seen(lying, 0.8)[:1], turned(seen(lying, 0.8), 2)[1:]...), 2},
+	} {
+		frames := clip(40, 0)
+		for i := range frames {
+			frames[i].Detections = slices.Concat(seen(upright, 0.95), turned(seen(small, 0.95), 2), c.each)
+		}
+		if got := len(build(t, frames)); got != c.tracks {
+			t.Errorf("%s: %d tracks, want %d", name, got, c.tracks)
+		}
+	}
+}
+
 func TestDoublesAreOneTrack(t *testing.T) {
 	frames := clip(40, 0)
 	for i := range frames {
@@ -284,10 +313,16 @@ func TestOneMoreDetectionUncoversNone(t *testing.T) {
 		for range 1 + r.Intn(4) {
 			newWalk(r, len(frames), pan).show(r, frames, 0.6)
 		}
+		for i := range frames { // some of what is seen was seen turned
+			for k := range frames[i].Detections {
+				frames[i].Detections[k].Turn = max(0, r.Intn(5)-1) * (int(seed) % 2)
+			}
+		}
 		before := build(t, frames)
 		i := r.Intn(len(frames))
 		old := frames[i].Detections
 		d := seen(newWalk(r, 1, 0).boxes[0], 0.3+0.7*r.Float64())[0]
+		d.Turn = max(0, r.Intn(5)-1) * (int(seed) % 2)
 		if len(old) > 0 && r.Intn(2) == 0 {
 			d.Box = shift(old[r.Intn(len(old))].Box, 20*r.NormFloat64(), 20*r.NormFloat64())
 		}
@@ -322,6 +357,124 @@ func TestLongClipsAndCrowdsAreQuick(t *testing.T) {
 	for _, f := range [][]Frame{frames, crowd} {
 		if n := len(build(t, f)); n < 100 {
 			t.Errorf("%d tracks", n)
+		}
+	}
+}
+
+// TestWeakEndsAreTrimmed: what is seen weakly where a face was lost some time ago does not belong to it, unless it is seen well
+// or the face comes back behind it.
+func TestWeakEndsAreTrimmed(t *testing.T) {
+	face := Box{X: 300, Y: 300, W: 60, H: 72}
+	weak := []Detection{{Box: face, Score: 0.45, Detector: "yunet", Long: 1536}}
+	for name, c := range map[string]struct {
+		later []Detection // in frames 55 to 60
+		back  bool        // the face is there again from frame 72
+		last  int         // frame with the last sighting
+	}{
+		"nothing":         {nil, false, 39},
+		"weak":            {weak, false, 39},
+		"seen well":       {seen(face, 0.95), false, 60},
+		"told":            {[]Detection{{Box: face, Detector: "person"}}, false, 60},
+		"weak, then back": {weak, true, 99},
+	} {
+		for _, backwards := range []bool{false, true} {
+			frames := clip(100, 0)
+			for i := range frames {
+				if i < 40 || c.back && i >= 72 {
+					frames[i].Detections = seen(face, 0.95)
+				}
+				if i >= 55 && i <= 60 {
+					frames[i].Detections = c.later
+				}
+			}
+			if backwards {
+				for i, j := 0, len(frames)-1; i < j; i, j = i+1, j-1 {
+					frames[i].Detections, frames[j].Detections = frames[j].Detections, frames[i].Detections
+				}
+			}
+			tracks := build(t, frames)
+			if len(tracks) != 1 {
+				t.Fatalf("%s: %d tracks", name, len(tracks))
+			}
+			last := -1
+			for _, s := range tracks[0].Samples {
+				if s.Source != Detected {
+					continue
+				}
+				if !backwards {
+					last = max(last, s.Frame)
+				} else {
+					last = max(last, len(frames)-1-s.Frame)
+				}
+			}
+			if last != c.last {
+				t.Errorf("%s, backwards %v: seen up to frame %d, want %d", name, backwards, last, c.last)
+			}
+		}
+	}
+}
+
+// TestSmallFacesNeedLess: the same scores make a face of nine pixels and no face of forty.
+func TestSmallFacesNeedLess(t *testing.T) {
+	for w, want := range map[float64]int{9: 1, 40: 0} {
+		frames := clip(40, 0)
+		for i := range frames {
+			frames[i].Detections = seen(Box{X: 300, Y: 300, W: w, H: 1.2 * w}, 0.59)
+		}
+		if got := len(build(t, frames)); got != want {
+			t.Errorf("%g pixels: %d tracks, want %d", w, got, want)
+		}
+	}
+}
+
+// TestOneMoreSightingTrimsNone: of a face that one network sees now and then, at the pace at which the scales take turns, no sighting
+// more makes a track shorter.
+func TestOneMoreSightingTrimsNone(t *testing.T) {
+	for seed := range int64(300) {
+		r := rand.New(rand.NewSource(seed))
+		frames := clip(100, 0)
+		box := Box{X: 400, Y: 300, W: 12 + 80*r.Float64()}
+		box.H = 1.2 * box.W
+		for i := range frames {
+			if i%2 == 0 && r.Float64() < 0.8 {
+				d := seen(box, math.Min(0.65+0.3*r.Float64(), 0.95))
+				frames[i].Detections = d[i/2%2 : i/2%2+1]
+			}
+		}
+		before := build(t, frames)
+		i := r.Intn(len(frames))
+		old := frames[i].Detections
+		more := Detection{Box: box, Score: 0.12 + 0.5*r.Float64(), Detector: "centerface", Long: 1536}
+		if r.Intn(2) == 0 {
+			more = seen(box, 0.3+0.6*r.Float64())[0]
+		}
+		frames[i].Detections = append(slices.Clone(old), more)
+		after := build(t, frames)
+		for j := range frames {
+			if covered(before, j, box) && !covered(after, j, box) {
+				t.Fatalf("seed %d: %+v in frame %d uncovers frame %d", seed, more, i, j)
+			}
+		}
+	}
+}
+
+// TestFacesOfOneNetworkAreKept: a large face that the second network never sees stays covered for as long as the first one does.
+func TestFacesOfOneNetworkAreKept(t *testing.T) {
+	frames := clip(150, 0)
+	box := Box{X: 400, Y: 300, W: 90, H: 108}
+	for i := range frames {
+		score := 0.72
+		if i%30 == 0 {
+			score = 0.9
+		}
+		if i%2 == 0 {
+			frames[i].Detections = seen(box, score)[i/2%2 : i/2%2+1]
+		}
+	}
+	tracks := build(t, frames)
+	for i := range frames {
+		if !covered(tracks, i, box) {
+			t.Fatalf("frame %d is bare: %d tracks", i, len(tracks))
 		}
 	}
 }

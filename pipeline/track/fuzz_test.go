@@ -27,7 +27,7 @@ func framesFrom(data []byte) []Frame {
 		default:
 			d := Detection{
 				Box:   Box{X: v[1] / 16, Y: v[2] / 16, W: 1 + math.Abs(v[3])/64, H: 1 + math.Abs(v[3])/50},
-				Score: math.Abs(v[1]) / 32768, Detector: "yunet", Long: 640,
+				Score: math.Abs(v[1]) / 32768, Detector: "yunet", Long: 640, Turn: int(v[2]) % 4,
 			}
 			if kind == 3 {
 				d.Detector = "centerface"

@@ -3,18 +3,27 @@ package track
 import "math"
 
 // What makes a track a face, searched for on clips with ground truth. A face that is large in the picture is easy to see,
-// so that weak evidence speaks against it, and a false alarm of that size covers much: it needs more.
+// so that weak evidence speaks against it, and a false alarm of that size covers much: it needs more. A small one is hard to see
+// and covers little: it needs less, if it was seen several times.
 const (
-	secondShare = 3.3    // weight of the best agreement of the second network's scales
-	sizeShare   = 0.4    // what a face loses each time that it is e times as large as easySide
+	secondShare = 3.3 // weight of the best agreement of the second network's scales
+	sizeShare   = 0.5 // what a face loses each time that it is e times as large as easySide
+	smallShare  = 0.2 // and gains each time that it is e times as small, from gainFrom sightings
+	mostGain    = 0.3 // at most
+	gainFrom    = 4
 	easySide    = 32.0   // pixels of a picture whose long side is pictureLong
 	pictureLong = 1536.0 // pixels
 	leastScore  = 0.78   // from which a track may be a face
 	// One frame is enough where the scales of the fast network agree that much; large faces count in full here, lest one
 	// that shows up between two looks of the second network is lost.
-	leastOnce  = 0.7
-	sureSecond = 0.3  // from which a track that may be a face is one, by the second network
-	sureFast   = 0.85 // and by the fast one
+	leastOnce = 0.6
+	// A sighting at either end of a track belongs to it from leastEnd, by what was seen within backSeconds or backFrames of it.
+	leastEnd    = 0.4
+	backSeconds = 0.3
+	backFrames  = 2
+	backFast    = 0.6  // the two best scores of the fast network are enough: there are faces that the second one does not see
+	sureSecond  = 0.3  // from which a track that may be a face is one, by the second network
+	sureFast    = 0.85 // and by the fast one
 )
 
 // evidence is what speaks for a track being a face. One more sighting never makes it weaker.
@@ -22,6 +31,7 @@ type evidence struct {
 	seen   int
 	fast   [4]float64 // best scores of the fast network, highest first
 	agree  [4]float64 // best agreement of its scales, less what the size costs
+	gain   float64    // most that the size gains
 	once   float64    // best agreement of its scales, whatever the size
 	best   float64    // best score of the second network
 	second float64    // best agreement of its scales
@@ -30,7 +40,8 @@ type evidence struct {
 
 // add takes one more sighting into account; long is the long side of the source's picture.
 func (e *evidence) add(o observation, long float64) {
-	cost := sizeShare * math.Max(0, math.Log(side(o.face)*pictureLong/long/easySide))
+	size := math.Log(side(o.face) * pictureLong / long / easySide)
+	cost := math.Max(sizeShare*size, 0)
 	for i := range e.agree {
 		// Without any score the sighting would be worth -cost: that stands for those that are missing.
 		if e.seen == 0 {
@@ -45,6 +56,7 @@ func (e *evidence) add(o observation, long float64) {
 	e.second = math.Max(e.second, o.agree[second])
 	insert(&e.fast, o.best[fast])
 	insert(&e.agree, o.agree[fast]-cost)
+	e.gain = math.Max(e.gain, math.Min(-smallShare*size, mostGain))
 }
 
 // insert keeps the four highest values in falling order.
@@ -61,7 +73,16 @@ func mean(v [4]float64) float64 { return (v[0] + v[1] + v[2] + v[3]) / 4 }
 // plausible tells that this may be a face.
 func (e *evidence) plausible() bool {
 	return e.told || e.once >= leastOnce || mean(e.fast) >= sureFast ||
-		secondShare*e.second+mean(e.agree) >= leastScore
+		e.strength() >= leastScore
+}
+
+// strength weighs both networks together.
+func (e *evidence) strength() float64 {
+	s := secondShare*e.second + mean(e.agree)
+	if e.seen >= gainFrom {
+		s += e.gain
+	}
+	return s
 }
 
 // sure tells that this is a face.

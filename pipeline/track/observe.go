@@ -23,6 +23,8 @@ const (
 	secondWeight = 1.6
 	// maxScales bounds how many scales of a network are told apart.
 	maxScales = 8
+	// turnCount is how many ways a clip may be turned, upright included.
+	turnCount = 4
 )
 
 // The networks whose scales are told apart, and the sides of the faces that each sees for certain, in pixels of the picture
@@ -41,7 +43,8 @@ type observation struct {
 	face Box                   // the best one's
 	best [networkCount]float64 // highest score of each network
 	// agree is each network's mean score over the scales at which it sees a face of this size; a scale that saw nothing
-	// counts 0. A false alarm is seldom seen at more than one scale.
+	// counts 0. A false alarm is seldom seen at more than one scale. Of a clip that was also searched turned, the turn
+	// counts at which the scales agree best: a face is not expected to be seen both upright and turned.
 	agree [networkCount]float64
 	told  bool // by a person or by the check on a derivative
 }
@@ -83,28 +86,33 @@ func networkOf(d Detection) (int, bool) {
 
 // observer groups detections by face.
 type observer struct {
-	long   float64             // of the source's picture
-	scales [networkCount][]int // long sides at which each network saw anything in this clip, rising
+	long float64 // of the source's picture
+	// scales are the long sides at which each network saw anything in this clip at each turn, rising.
+	scales [turnCount][networkCount][]int
 }
+
+// turnOf is a detection's turn, as an index.
+func turnOf(d Detection) int { return min(max(d.Turn, 0), turnCount-1) }
 
 func newObserver(width, height int, frames []Frame) *observer {
 	o := &observer{long: float64(max(width, height))}
 	for _, f := range frames {
 		for _, d := range f.Detections {
 			n, ok := networkOf(d)
-			if !ok || d.Long <= 0 || len(o.scales[n]) == maxScales {
+			if !ok || d.Long <= 0 {
 				continue
 			}
-			if i, found := slices.BinarySearch(o.scales[n], d.Long); !found {
-				o.scales[n] = slices.Insert(o.scales[n], i, d.Long)
+			scales := &o.scales[turnOf(d)][n]
+			if i, found := slices.BinarySearch(*scales, d.Long); !found && len(*scales) < maxScales {
+				*scales = slices.Insert(*scales, i, d.Long)
 			}
 		}
 	}
 	return o
 }
 
-// scoreCard holds the scores of one observation by network and scale.
-type scoreCard [networkCount][maxScales]float64
+// scoreCard holds the scores of one observation by turn, network and scale.
+type scoreCard [turnCount][networkCount][maxScales]float64
 
 // observe groups one frame's detections. Each belongs to exactly one observation, whose area contains it.
 func (ob *observer) observe(detections []Detection) []observation {
@@ -136,30 +144,39 @@ func (ob *observer) observe(detections []Detection) []observation {
 			continue
 		}
 		o.best[n] = math.Max(o.best[n], d.Score)
-		if s, found := slices.BinarySearch(ob.scales[n], d.Long); found {
-			cards[k][n][s] = math.Max(cards[k][n][s], d.Score)
+		turn := turnOf(d)
+		if s, found := slices.BinarySearch(ob.scales[turn][n], d.Long); found {
+			card := &cards[k][turn][n][s]
+			*card = math.Max(*card, d.Score)
 		}
 	}
 	for k := range out {
 		for n := range networkCount {
-			out[k].agree[n] = ob.agree(&out[k], n, cards[k][n])
+			out[k].agree[n] = ob.agree(&out[k], n, &cards[k])
 		}
 	}
 	return out
 }
 
-// agree is the mean of an observation's scores over the scales at which a network sees it.
-func (ob *observer) agree(o *observation, network int, scores [maxScales]float64) float64 {
-	sum, n := 0.0, 0.0
-	for s, long := range ob.scales[network] {
-		shown := side(o.face) * float64(long) / ob.long
-		if scores[s] > 0 || shown >= seenSides[network][0] && shown <= seenSides[network][1] {
-			sum += scores[s]
-			n++
+// agree is the mean of an observation's scores over the scales at which a network sees it, at the turn where that is best.
+func (ob *observer) agree(o *observation, network int, card *scoreCard) float64 {
+	best := 0.0
+	for turn, scales := range ob.scales {
+		sum, n := 0.0, 0.0
+		for s, long := range scales[network] {
+			score := card[turn][network][s]
+			shown := side(o.face) * float64(long) / ob.long
+			if score > 0 || shown >= seenSides[network][0] && shown <= seenSides[network][1] {
+				sum += score
+				n++
+			}
+		}
+		if sum > 0 {
+			best = math.Max(best, sum/n)
 		}
 	}
-	if sum == 0 {
+	if best == 0 {
 		return o.best[network] // seen at no scale that is known
 	}
-	return sum / n
+	return best
 }

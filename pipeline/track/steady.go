@@ -4,11 +4,11 @@ import "math"
 
 const (
 	// steadySeconds is how far to each side a box's place and size are evened out; steadyFrames bounds it where frames are many.
-	steadySeconds = 0.2
+	steadySeconds = 0.28
 	steadyFrames  = 16
 	// steadySpare is the share of a box's sides that may stick out on each side of the evened one: what the networks and
 	// their scales differ by about where a face ends. Every policy grows a box by more (0.1 at least).
-	steadySpare = 0.08
+	steadySpare = 0.05
 )
 
 // sides are how far a box reaches from a point: left, up, right, down.

@@ -25,6 +25,8 @@ type Detection struct {
 	Detector string `json:"detector"`
 	// Long is the long side, in pixels, of the picture that the network was shown.
 	Long int `json:"long,omitempty"`
+	// Turn is by how many quarters, clockwise, the clip was turned for the sweep that saw this; Box is upright all the same.
+	Turn int `json:"turn,omitempty"`
 }
 
 // Motion is the camera's motion from the previous frame to this one: a point (x, y) of the previous frame is found at
