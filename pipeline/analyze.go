@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"veil/pipeline/decide"
@@ -40,14 +41,14 @@ type extra struct {
 // Analyze is the first pass: it goes through every frame and writes the plan.
 func (Direct) Analyze(ctx context.Context, r AnalyzeRequest, events func(Event)) (AnalyzeResult, error) {
 	start := time.Now()
-	probe, err := media.Inspect(ctx, r.Config.Tools, r.In, r.Config.Limits)
-	if err != nil {
-		return AnalyzeResult{}, err
-	}
+	var probe *media.Probe
 	var seen analysis
+	var err error
 	if r.AnalysisIn != "" {
-		err = readJSON(r.AnalysisIn, &seen)
-	} else if seen, err = look(ctx, r, probe, events); err == nil && r.AnalysisOut != "" {
+		if probe, err = media.Inspect(ctx, r.Config.Tools, r.In, r.Config.Limits); err == nil {
+			err = readJSON(r.AnalysisIn, &seen)
+		}
+	} else if probe, seen, err = look(ctx, r, events); err == nil && r.AnalysisOut != "" {
 		err = writeJSON(r.AnalysisOut, seen)
 	}
 	if err != nil {
@@ -131,49 +132,118 @@ func damaged(d *decide.DamageError) error {
 	return fmt.Errorf("%w: %w", media.ErrDamaged, d)
 }
 
+// outfit is what a look at a clip needs.
+type outfit struct {
+	probe    *media.Probe
+	finder   *vision.Finder
+	versions string // the decoder's
+}
+
+// prepare inspects the clip and opens the detectors side by side: each takes some tenths of a second. What is wrong with the clip is
+// told before what is wrong with the detectors.
+func prepare(ctx context.Context, r AnalyzeRequest) (*outfit, error) {
+	var o outfit
+	var unfit error
+	opening, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var inspecting sync.WaitGroup
+	inspecting.Go(func() {
+		if o.probe, unfit = media.Inspect(ctx, r.Config.Tools, r.In, r.Config.Limits); unfit != nil {
+			cancel()
+		}
+	})
+	err := o.open(opening, r)
+	inspecting.Wait()
+	if unfit != nil {
+		return nil, errors.Join(unfit, o.close())
+	}
+	if err != nil {
+		return nil, errors.Join(err, o.close())
+	}
+	return &o, nil
+}
+
+// open opens the detectors and asks for the decoder's version.
+func (o *outfit) open(ctx context.Context, r AnalyzeRequest) (err error) {
+	o.finder, err = vision.Open(ctx, vision.Options{Models: r.Config.Models, Engine: r.Config.Engine, Effort: r.Policy.Effort, Threads: r.Config.Threads})
+	if err != nil {
+		return fmt.Errorf("open detectors: %w", err)
+	}
+	o.versions, err = r.Config.Tools.Versions(ctx)
+	return err
+}
+
+func (o *outfit) close() error {
+	if o.finder == nil {
+		return nil
+	}
+	return o.finder.Close()
+}
+
 // look decodes the clip and hands every frame inside the excerpt to the detectors.
-func look(ctx context.Context, r AnalyzeRequest, probe *media.Probe, events func(Event)) (analysis, error) {
-	finder, err := vision.Open(ctx, vision.Options{Models: r.Config.Models, Engine: r.Config.Engine, Effort: r.Policy.Effort, Threads: r.Config.Threads})
+func look(ctx context.Context, r AnalyzeRequest, events func(Event)) (*media.Probe, analysis, error) {
+	o, err := prepare(ctx, r)
 	if err != nil {
-		return analysis{}, fmt.Errorf("open detectors: %w", err)
+		return nil, analysis{}, err
 	}
-	defer finder.Close()
+	defer o.close()
+	seen, err := o.look(ctx, r, events)
+	return o.probe, seen, err
+}
+
+// look goes through the clip once, and once more for each turn that is worth it.
+func (o *outfit) look(ctx context.Context, r AnalyzeRequest, events func(Event)) (analysis, error) {
+	probe, finder := o.probe, o.finder
 	view := media.AnalysisView(probe, finder.Long())
-	sweep, err := finder.Sweep(ctx, vision.SweepOptions{
-		Width: view.Layout.Width, Height: view.Layout.Height, SourceWidth: probe.Video.Width, SourceHeight: probe.Video.Height})
-	if err != nil {
-		return analysis{}, fmt.Errorf("start detectors: %w", err)
-	}
-	defer sweep.Close()
-	versions, err := r.Config.Tools.Versions(ctx)
-	if err != nil {
-		return analysis{}, err
-	}
 	seen := analysis{Seen: decide.Analysis{
-		Build: r.Config.Build, FFmpeg: versions, OpenCV: vision.OpenCVVersion(), DecoderThreads: r.Config.Tools.DecoderThreads,
+		Build: r.Config.Build, FFmpeg: o.versions, OpenCV: vision.OpenCVVersion(), DecoderThreads: r.Config.Tools.DecoderThreads,
 		Width: view.Layout.Width, Height: view.Layout.Height, Networks: networks(finder.Networks()),
 	}}
-	feed := &feeder{request: r, probe: probe, view: view, sweep: sweep}
-	done := make(chan error, 1)
-	go func() { done <- feed.run(ctx) }()
-	total := probe.Video.Frames
-	var failed error
-	for res := range sweep.Results() {
-		if res.Err != nil {
-			failed = errors.Join(failed, res.Err)
-			break
-		}
+	feed := &feeder{request: r, probe: probe, view: view}
+	var turns vision.Turns
+	err := feed.search(ctx, finder, 0, func(res vision.Result) {
 		seen.Frames = append(seen.Frames, lookedAt{Detections: res.Detections, Searched: res.Searched, Motion: res.Motion})
-		tell(events, Event{Stage: "analyze", Done: int64(len(seen.Frames)), Total: total})
-	}
-	if failed != nil {
-		return analysis{}, errors.Join(fmt.Errorf("detect faces: %w", failed), sweep.Close(), <-done)
-	}
-	if err := <-done; err != nil {
+		turns.Add(res.Turns)
+		// As far as can be told by now: each turn that turns out worth it takes as long again.
+		passes := int64(1 + len(turns.Worth()))
+		tell(events, Event{Stage: "analyze", Done: int64(len(seen.Frames)), Total: passes * probe.Video.Frames})
+	})
+	if err != nil {
 		return analysis{}, err
 	}
-	return seen, feed.stamp(&seen)
+	if err := feed.stamp(&seen); err != nil {
+		return analysis{}, err
+	}
+	return seen, searchTurned(ctx, finder, feed, turns.Worth(), &seen, events)
 }
+
+// searchTurned goes through the clip once more for each turn at which its faces are seen better, and adds what it finds. A camera that
+// hangs upside down or lies on its side films such clips without saying so.
+func searchTurned(ctx context.Context, finder *vision.Finder, first *feeder, turns []int, seen *analysis, events func(Event)) error {
+	frames := len(seen.Frames)
+	for i, turn := range turns {
+		feed := &feeder{request: first.request, probe: first.probe, view: first.view}
+		feed.fresh = func(frame int) bool { return frame < frames && seen.Frames[frame].Motion.Cut }
+		err := feed.search(ctx, finder, turn, func(res vision.Result) {
+			if res.Index < frames {
+				f := &seen.Frames[res.Index]
+				f.Detections = append(f.Detections, res.Detections...)
+			}
+			tell(events, Event{Stage: "analyze", Done: int64((i+1)*frames + res.Index + 1), Total: int64((len(turns) + 1) * frames)})
+		})
+		if err != nil {
+			return err
+		}
+		if err := first.same(feed); err != nil {
+			return err
+		}
+		seen.Seen.Turned = append(seen.Seen.Turned, turn*quarter)
+	}
+	return nil
+}
+
+// quarter is a quarter turn in degrees.
+const quarter = 90
 
 // networks copies what vision tells of its networks into the plan's own words.
 func networks(in []vision.NetworkInfo) []decide.Network {
@@ -190,19 +260,64 @@ type feeder struct {
 	probe   *media.Probe
 	view    media.View
 	sweep   *vision.Sweep
+	fresh   func(frame int) bool // tells where scenes begin, where that is known
 
 	infos   []media.FrameInfo
 	origin  int64 // PTS of the source's first frame
 	started bool
 }
 
-// run feeds the sweep until the clip or the excerpt ends. The sweep is told that nothing more comes in every case.
-func (f *feeder) run(ctx context.Context) error {
-	defer f.sweep.Done()
+// search goes through the clip, turned by some quarters, and hands on what is seen in each frame, in order.
+func (f *feeder) search(ctx context.Context, finder *vision.Finder, turn int, each func(vision.Result)) error {
+	// The decoder starts while the detectors do.
 	dec, err := media.Decode(ctx, f.request.Config.Tools, f.request.In, f.probe, f.view, nil)
 	if err != nil {
 		return err
 	}
+	sweep, err := finder.Sweep(ctx, vision.SweepOptions{Width: f.view.Layout.Width, Height: f.view.Layout.Height,
+		SourceWidth: f.probe.Video.Width, SourceHeight: f.probe.Video.Height, Turn: turn})
+	if err != nil {
+		return errors.Join(fmt.Errorf("start detectors: %w", err), dec.Close())
+	}
+	defer sweep.Close()
+	f.sweep = sweep
+	done := make(chan error, 1)
+	go func() { done <- f.run(ctx, dec) }()
+	looked := 0
+	for res := range sweep.Results() {
+		if res.Err != nil {
+			sweep.Stop()
+			return errors.Join(fmt.Errorf("detect faces: %w", res.Err), <-done)
+		}
+		each(res)
+		looked++
+	}
+	if err := <-done; err != nil {
+		return err
+	}
+	if len(f.infos) != looked {
+		return fmt.Errorf("%w: %d frames decoded, %d looked at", media.ErrDamaged, len(f.infos), looked)
+	}
+	return nil
+}
+
+// same says whether another pass over the clip has decoded the same frames.
+func (f *feeder) same(other *feeder) error {
+	if len(f.infos) != len(other.infos) {
+		return fmt.Errorf("%w: %d frames decoded, %d at a second time", media.ErrDamaged, len(f.infos), len(other.infos))
+	}
+	for i, info := range f.infos {
+		if info.PTS != other.infos[i].PTS || info.Digest != other.infos[i].Digest {
+			return fmt.Errorf("%w: frame %d decoded differently at a second time", media.ErrDamaged, i)
+		}
+	}
+	return nil
+}
+
+// run feeds the sweep until the clip or the excerpt ends, and closes the decoder. The sweep is told that nothing more comes in every
+// case.
+func (f *feeder) run(ctx context.Context, dec *media.Decoder) error {
+	defer f.sweep.Done()
 	for {
 		more, err := f.step(ctx, dec)
 		if err != nil {
@@ -244,19 +359,17 @@ func (f *feeder) step(ctx context.Context, dec *media.Decoder) (bool, error) {
 		f.sweep.Return(pic)
 		return false, damaged(&decide.DamageError{Frame: len(f.infos), Why: info.Why})
 	}
-	f.infos = append(f.infos, info)
 	pic.Time = at
+	pic.Fresh = f.fresh != nil && f.fresh(len(f.infos))
+	f.infos = append(f.infos, info)
 	return true, f.sweep.Submit(ctx, pic)
 }
 
 // epsilon absorbs the rounding of times given in seconds: far below any frame's duration.
 const epsilon = 1e-6
 
-// stamp joins what the decoder told with what the detectors saw: frame by frame, or not at all.
+// stamp joins what the decoder told with what the detectors saw, frame by frame.
 func (f *feeder) stamp(seen *analysis) error {
-	if len(f.infos) != len(seen.Frames) {
-		return fmt.Errorf("%w: %d frames decoded, %d looked at", media.ErrDamaged, len(f.infos), len(seen.Frames))
-	}
 	if len(f.infos) == 0 {
 		if f.request.From != nil || f.request.To != nil {
 			return media.ErrEmptyExcerpt

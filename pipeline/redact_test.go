@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,6 +31,7 @@ type made struct {
 	ext           string
 	matrix        []int32 // display matrix to write into the track header, nil for none
 	sar           float64 // sample aspect ratio: the face is drawn narrower by it
+	filmed        int     // degrees clockwise by which the filter turns the picture, and nothing in the file says so
 }
 
 const (
@@ -39,7 +41,7 @@ const (
 
 var madeClips = []made{
 	{name: "plain with B-frames", width: 320, height: 240, encode: []string{"-bf", "3"}},
-	{name: "variable rate with B-frames", width: 320, height: 240, filter: "setpts='(N*2+gt(mod(N,3),1))/50/TB'", encode: []string{"-bf", "3", "-fps_mode", "passthrough", "-enc_time_base", "1/12800"}},
+	{name: "variable rate with B-frames", width: 320, height: 240, filter: "settb=1/12800,setpts='(N*2+gt(mod(N,3),1))/50/TB'", encode: []string{"-bf", "3", "-fps_mode", "passthrough", "-enc_time_base", "1/12800"}},
 	{name: "rotated 90", width: 240, height: 320, filter: "transpose=1", remux: []string{"-metadata:s:v", "rotate=90"}},
 	{name: "rotated 180", width: 320, height: 240, filter: "hflip,vflip", remux: []string{"-metadata:s:v", "rotate=180"}},
 	{name: "rotated 270", width: 240, height: 320, filter: "transpose=2", remux: []string{"-metadata:s:v", "rotate=270"}},
@@ -52,6 +54,8 @@ var madeClips = []made{
 	{name: "4:4:4", width: 320, height: 240, encode: []string{"-pix_fmt", "yuv444p"}},
 	{name: "late start", width: 320, height: 240, remux: []string{"-output_ts_offset", "2357"}, ext: ".mkv"},
 	{name: "edit list", width: 320, height: 240, encode: []string{"-g", "6", "-bf", "0"}, remux: []string{"-ss", "0.36"}},
+	{name: "filmed upside down", width: 320, height: 240, filter: "hflip,vflip", filmed: 180},
+	{name: "filmed on its side", width: 320, height: 240, filter: "transpose=1", filmed: 90},
 	{name: "two video tracks", width: 320, height: 240, remux: []string{"-map", "0:v", "-map", "0:v"}},
 }
 
@@ -62,6 +66,18 @@ func (m made) faceAt(i int) track.Box {
 		w /= m.sar
 	}
 	return track.Box{X: 20 + 8*float64(i), Y: 40 + 2*float64(i), W: w, H: faceSide * 1.2}
+}
+
+// shown is what a player shows of the clip: its sides, where the face lies in a frame, and the turns at which the face stands.
+func (m made) shown(i int) (width, height int, face track.Box, upright []int) {
+	b, w, h := m.faceAt(i), float64(m.width), float64(m.height)
+	switch m.filmed {
+	case 90:
+		return m.height, m.width, track.Box{X: h - b.Y - b.H, Y: b.X, W: b.H, H: b.W}, []int{270}
+	case 180:
+		return m.width, m.height, track.Box{X: w - b.X - b.W, Y: h - b.Y - b.H, W: b.W, H: b.H}, []int{180}
+	}
+	return m.width, m.height, b, nil
 }
 
 // make writes the clip and returns its path.
@@ -249,16 +265,20 @@ func redactMade(t *testing.T, m made, profile, out string) {
 		}
 	}
 	before, after := grayOf(t, in), grayOf(t, out)
-	width, height := m.width, m.height
+	plainWidth, plainHeight, _, upright := m.shown(0)
+	width, height := plainWidth, plainHeight
 	if profile == "press" {
 		width, height = width+width%2, height+height%2
+	}
+	if !slices.Equal(o.Report.Analysis.Turned, upright) {
+		t.Errorf("searched turned by %v, want %v", o.Report.Analysis.Turned, upright)
 	}
 	if len(after) != len(want)*width*height {
 		t.Fatalf("derivative is not %dx%d", width, height)
 	}
 	for i := range want {
-		box := m.faceAt(i + skipped)
-		if f := spread(before[i*m.width*m.height:], m.width, box); f < 25 {
+		_, _, box, _ := m.shown(i + skipped)
+		if f := spread(before[i*plainWidth*plainHeight:], plainWidth, box); f < 25 {
 			t.Fatalf("frame %d: no face in the source where the test thinks it is (%.0f)", i, f)
 		}
 		if f := spread(after[i*width*height:], width, box); f > 4 {

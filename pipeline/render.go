@@ -245,6 +245,8 @@ type planned struct {
 	probe *media.Probe
 	plan  *decide.Plan
 	view  media.View
+	// part are the first and the last frame of the plan that are wanted, others may come too; nil: all.
+	part *[2]int
 }
 
 // read sends each frame with info.Number set to its index within the plan. Buffers come from free.
@@ -253,16 +255,23 @@ func (p *planned) read(ctx context.Context, free <-chan []byte, out chan<- shot)
 	if x := p.plan.Excerpt; x != nil {
 		span = &media.Range{FirstPTS: x.FirstPTS, LastPTS: x.LastPTS}
 	}
+	first, end := 0, len(p.plan.Frames)
+	// Where stamps had to be repaired, they do not tell the decoder which frames are meant.
+	if p.part != nil && len(concealed(p.plan.Frames)) == 0 {
+		first, end = p.part[0], p.part[1]+1
+		span = &media.Range{FirstPTS: p.plan.Frames[first].PTS, LastPTS: p.plan.Frames[end-1].PTS}
+	}
 	dec, err := media.Decode(ctx, p.tools, p.in, p.probe, p.view, span)
 	if err != nil {
 		return err
 	}
-	err = p.each(ctx, dec, free, out)
+	err = p.each(ctx, dec, first, end, free, out)
 	return errors.Join(err, dec.Close())
 }
 
-func (p *planned) each(ctx context.Context, dec *media.Decoder, free <-chan []byte, out chan<- shot) error {
-	for i := 0; ; i++ {
+// each goes through the frames from first to before end.
+func (p *planned) each(ctx context.Context, dec *media.Decoder, first, end int, free <-chan []byte, out chan<- shot) error {
+	for i := first; ; i++ {
 		var buf []byte
 		select {
 		case buf = <-free:
@@ -271,16 +280,16 @@ func (p *planned) each(ctx context.Context, dec *media.Decoder, free <-chan []by
 		}
 		info, err := dec.Next(buf)
 		if errors.Is(err, io.EOF) {
-			if i != len(p.plan.Frames) {
-				return fmt.Errorf("%w: %d frames, the plan has %d", media.ErrChanged, i, len(p.plan.Frames))
+			if i != end {
+				return fmt.Errorf("%w: frames %d to %d, the plan has them up to %d", media.ErrChanged, first, i-1, end-1)
 			}
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if i >= len(p.plan.Frames) {
-			return fmt.Errorf("%w: more frames than the plan's %d", media.ErrChanged, len(p.plan.Frames))
+		if i >= end {
+			return fmt.Errorf("%w: more frames than the plan's %d to %d", media.ErrChanged, first, end-1)
 		}
 		if f := &p.plan.Frames[i]; info.PTS != f.PTS || info.Digest != f.Digest {
 			return fmt.Errorf("%w: frame %d has time stamp %d and digest %s, the plan says %d and %s",

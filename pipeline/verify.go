@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -66,10 +67,20 @@ func (Direct) Verify(ctx context.Context, r VerifyRequest, events func(Event)) (
 	if err != nil {
 		return VerifyResult{}, err
 	}
+	// Side by side: each takes some tenths of a second.
+	var derivative *media.Probe
+	var unreadable error
+	var inspecting sync.WaitGroup
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	inspecting.Go(func() { derivative, unreadable = media.Inspect(inner, r.Config.Tools, r.Out, media.Limits{}) })
 	source, err := media.Inspect(ctx, r.Config.Tools, r.In, r.Config.Limits)
 	if err != nil {
+		cancel()
+		inspecting.Wait()
 		return VerifyResult{}, err
 	}
+	inspecting.Wait()
 	if err := fits(plan, source); err != nil {
 		return VerifyResult{}, err
 	}
@@ -77,21 +88,22 @@ func (Direct) Verify(ctx context.Context, r VerifyRequest, events func(Event)) (
 	if err != nil {
 		return VerifyResult{}, err
 	}
-	v := &verifier{request: r, plan: plan, source: source, target: target}
-	derivative, err := media.Inspect(ctx, r.Config.Tools, r.Out, media.Limits{})
-	if err != nil {
-		return VerifyResult{}, fmt.Errorf("%w: derivative: %w", ErrVerify, err)
+	if unreadable != nil {
+		return VerifyResult{}, fmt.Errorf("%w: derivative: %w", ErrVerify, unreadable)
 	}
-	v.derivative = derivative
+	v := &verifier{request: r, plan: plan, source: source, derivative: derivative, target: target, events: events}
 	v.checkStreams()
 	if err := v.checkContainer(ctx); err != nil {
 		return VerifyResult{}, err
 	}
-	if err := v.compare(ctx, events); err != nil {
+	if err := v.compare(ctx); err != nil {
 		return VerifyResult{}, err
 	}
 	if err := v.lookAgain(ctx); err != nil {
 		return VerifyResult{}, err
+	}
+	if ctx.Err() != nil {
+		return VerifyResult{}, context.Cause(ctx)
 	}
 	v.result.Seconds = time.Since(start).Seconds()
 	return v.result, nil
@@ -105,6 +117,13 @@ type verifier struct {
 	target             *media.Target
 	shown              *Shown // what the derivative shows
 	result             VerifyResult
+	events             func(Event)
+}
+
+// tell says how many frames are done of a pass, from 0: the comparison, then the searches.
+func (v *verifier) tell(pass, done int) {
+	frames, passes := len(v.plan.Frames), 2+len(v.plan.Analysis.Turned)
+	tell(v.events, Event{Stage: "verify", Done: int64(pass*frames + min(done, frames)), Total: int64(passes * frames)})
 }
 
 // note records a check's result; faults empty means that it passed.
@@ -177,7 +196,7 @@ type pair struct {
 }
 
 // compare decodes original and derivative side by side.
-func (v *verifier) compare(ctx context.Context, events func(Event)) error {
+func (v *verifier) compare(ctx context.Context) error {
 	layout := v.target.View.Layout
 	if v.derivative.Video.Width != layout.Width || v.derivative.Video.Height != layout.Height || v.derivative.Video.Format != layout.Format {
 		v.note(checkFrames, "", []string{"not comparable: the picture has another shape"})
@@ -223,7 +242,7 @@ func (v *verifier) compare(ctx context.Context, events func(Event)) error {
 			}
 			free <- w.pixels
 			freeGot <- g.pixels
-			tell(events, Event{Stage: "verify", Done: int64(w.info.Number) + 1, Total: int64(len(v.plan.Frames))})
+			v.tell(0, c.got)
 		}
 	})
 	if err := group.Wait(); err != nil {

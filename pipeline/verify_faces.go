@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"veil/pipeline/decide"
 	"veil/pipeline/media"
@@ -49,7 +50,15 @@ func (v *verifier) lookAgain(ctx context.Context) error {
 			outside = append(outside, s)
 		}
 	}
-	v.note(checkFaces, fmt.Sprintf("%d frames looked at, %d faces outside the masks", looked, len(outside)), inside)
+	sighted := len(outside)
+	if outside, err = v.confirm(ctx, outside); err != nil {
+		return err
+	}
+	text := fmt.Sprintf("%d frames looked at, %d faces outside the masks", looked, len(outside))
+	if n := sighted - len(outside); n > 0 {
+		text += fmt.Sprintf(", and %d that the masks make up, as the original shows none there", n)
+	}
+	v.note(checkFaces, text, inside)
 	v.result.Findings = findingsOf(outside, v.plan.Source.Width, v.plan.Source.Height)
 	if v.request.ExtraOut == "" {
 		return nil
@@ -71,24 +80,50 @@ func (v *verifier) search(ctx context.Context) ([]sighting, int, error) {
 		return nil, 0, fmt.Errorf("open detectors: %w", err)
 	}
 	defer finder.Close()
+	found, looked, err := v.searchTurned(ctx, finder, 0, 1)
+	for i, degrees := range v.plan.Analysis.Turned {
+		if err != nil {
+			break
+		}
+		var more []sighting
+		more, _, err = v.searchTurned(ctx, finder, degrees/quarter, 2+i)
+		found = append(found, more...)
+	}
+	slices.SortStableFunc(found, func(a, b sighting) int { return a.frame - b.frame })
+	return found, looked, err
+}
+
+// searchTurned shows the derivative to the networks, turned by some quarters, and says how many frames they looked at. It tells its
+// progress as that of a pass.
+func (v *verifier) searchTurned(ctx context.Context, finder *vision.Finder, turn, pass int) ([]sighting, int, error) {
 	view := media.AnalysisView(v.derivative, finder.Long())
-	sweep, err := finder.Sweep(ctx, vision.SweepOptions{Width: view.Layout.Width, Height: view.Layout.Height,
-		SourceWidth: v.derivative.Video.Width, SourceHeight: v.derivative.Video.Height})
+	dec, err := media.Decode(ctx, v.request.Config.Tools, v.request.Out, v.derivative, view, nil)
 	if err != nil {
-		return nil, 0, fmt.Errorf("start detectors: %w", err)
+		return nil, 0, fmt.Errorf("%w: decode derivative: %w", ErrVerify, err)
+	}
+	sweep, err := finder.Sweep(ctx, vision.SweepOptions{Width: view.Layout.Width, Height: view.Layout.Height,
+		SourceWidth: v.derivative.Video.Width, SourceHeight: v.derivative.Video.Height, Turn: turn})
+	if err != nil {
+		return nil, 0, errors.Join(fmt.Errorf("start detectors: %w", err), dec.Close())
 	}
 	defer sweep.Close()
 	done := make(chan error, 1)
+	fed := 0 // read when done
 	go func() {
 		defer sweep.Done()
-		done <- v.feed(ctx, view, sweep)
+		var err error
+		fed, err = v.feed(ctx, dec, sweep)
+		done <- err
 	}()
 	var found []sighting
-	looked := 0
+	looked, seen := 0, 0
 	for res := range sweep.Results() {
 		if res.Err != nil {
-			return nil, 0, errors.Join(fmt.Errorf("detect faces: %w", res.Err), sweep.Close(), <-done)
+			sweep.Stop()
+			return nil, 0, errors.Join(fmt.Errorf("detect faces: %w", res.Err), <-done)
 		}
+		seen++
+		v.tell(pass, res.Index+1)
 		if len(res.Searched) > 0 {
 			looked++
 		}
@@ -96,32 +131,38 @@ func (v *verifier) search(ctx context.Context) ([]sighting, int, error) {
 			found = append(found, sighting{frame: res.Index, face: d})
 		}
 	}
-	return found, looked, <-done
+	err = <-done
+	if ctx.Err() != nil {
+		return nil, 0, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	if seen != fed {
+		return nil, 0, fmt.Errorf("%w: %d of %d frames of the derivative were searched", ErrVerify, seen, fed)
+	}
+	return found, looked, nil
 }
 
-// feed decodes the derivative into the sweep.
-func (v *verifier) feed(ctx context.Context, view media.View, sweep *vision.Sweep) error {
-	dec, err := media.Decode(ctx, v.request.Config.Tools, v.request.Out, v.derivative, view, nil)
-	if err != nil {
-		return fmt.Errorf("%w: decode derivative: %w", ErrVerify, err)
-	}
+// feed decodes the derivative into the sweep, closes the decoder, and says how many frames it handed over.
+func (v *verifier) feed(ctx context.Context, dec *media.Decoder, sweep *vision.Sweep) (int, error) {
 	for i := 0; ; i++ {
 		pic, err := sweep.Get(ctx)
 		if err != nil {
-			return errors.Join(err, dec.Close())
+			return i, errors.Join(err, dec.Close())
 		}
 		info, err := dec.Next(pic.Bytes())
 		if err != nil {
 			sweep.Return(pic)
 			if errors.Is(err, io.EOF) {
-				return dec.Close()
+				return i, dec.Close()
 			}
-			return errors.Join(fmt.Errorf("%w: decode derivative: %w", ErrVerify, err), dec.Close())
+			return i, errors.Join(fmt.Errorf("%w: decode derivative: %w", ErrVerify, err), dec.Close())
 		}
 		pic.Time = float64(info.PTS) * v.derivative.Video.TimeBase.Float()
 		pic.Fresh = i < len(v.plan.Frames) && v.plan.Frames[i].Cut
 		if err := sweep.Submit(ctx, pic); err != nil {
-			return errors.Join(err, dec.Close())
+			return i, errors.Join(err, dec.Close())
 		}
 	}
 }

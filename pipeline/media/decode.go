@@ -90,15 +90,17 @@ func Decode(ctx context.Context, t Tools, path string, p *Probe, v View, r *Rang
 
 // decodeArgs is the child's command line. It has two outputs: the pictures as the view wants them, and a digest of each
 // as it left the decoder. The digests come first: ffmpeg serves its outputs in turn, and a digest that waited behind the
-// next picture would wait for ever, since that is read only after the digest. showinfo can make digests too, but takes the sums of every sample besides, which costs as much as
-// decoding.
+// next picture would wait for ever, since that is read only after the digest. showinfo can make digests too, but takes the
+// sums of every sample besides, which costs as much as decoding. The raw "encoders" have one thread each: with more, ffmpeg
+// copies every picture on a thread of its own, into memory that is new each time, and holds back as many pictures.
 func decodeArgs(t Tools, p *Probe, v View, r *Range) []string {
 	args := []string{"-hide_banner", "-nostdin", "-nostats", "-loglevel", "repeat+level+info"}
 	args = append(args, inputLimits()...)
 	args = append(args, "-copyts", "-noautorotate", "-threads", strconv.Itoa(t.DecoderThreads),
 		"-filter_threads", strconv.Itoa(t.DecoderThreads), "-i", childInput)
 	same := []string{"-map", "0:" + strconv.Itoa(p.Video.Index), "-noautoscale", "-fps_mode", "passthrough",
-		"-enc_time_base", "-1", "-map_metadata", "-1", "-map_chapters", "-1", "-c:v", "rawvideo", "-flush_packets", "1"}
+		"-enc_time_base", "-1", "-map_metadata", "-1", "-map_chapters", "-1", "-c:v", "rawvideo", "-threads:v", "1",
+		"-flush_packets", "1"}
 	args = append(append(args, same...), "-vf", cmp.Or(trim(r), "null"), "-f", "framecrc", "pipe:"+strconv.Itoa(digestFD))
 	return append(append(args, same...), "-vf", filterChain(p, v, r), "-f", "nut", "-write_index", "0", "pipe:1")
 }

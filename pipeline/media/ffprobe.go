@@ -105,10 +105,11 @@ func (t Tools) describe(ctx context.Context, in *os.File) (*probeDoc, []byte, er
 	return doc, stderr, nil
 }
 
-// firstFrames decodes the start of one stream. What can not be decoded is no error here: the decode tells it.
-func (t Tools) firstFrames(ctx context.Context, in *os.File, stream int) ([]probeFrame, error) {
+// firstFrames decodes the start of one stream, named as ffprobe names streams. What can not be decoded is no error here: the decode
+// tells it.
+func (t Tools) firstFrames(ctx context.Context, in *os.File, stream string) ([]probeFrame, error) {
 	for _, packets := range []int{probedPackets, 20 * probedPackets} {
-		out, _, err := t.ffprobe(ctx, in, "-print_format", "json", "-select_streams", strconv.Itoa(stream), "-show_frames",
+		out, _, err := t.ffprobe(ctx, in, "-print_format", "json", "-select_streams", stream, "-show_frames",
 			"-read_intervals", "%+#"+strconv.Itoa(packets))
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -136,8 +137,8 @@ type packetScan struct {
 }
 
 // scanPackets reads the stamps and flags of the first packets of one stream.
-func (t Tools) scanPackets(ctx context.Context, in *os.File, stream int) (packetScan, error) {
-	out, _, err := t.ffprobe(ctx, in, "-print_format", "compact=nk=0:p=0", "-select_streams", strconv.Itoa(stream),
+func (t Tools) scanPackets(ctx context.Context, in *os.File, stream string) (packetScan, error) {
+	out, _, err := t.ffprobe(ctx, in, "-print_format", "compact=nk=0:p=0", "-select_streams", stream,
 		"-show_packets", "-show_entries", "packet=pts,dts,flags:packet_side_data=side_data_type", "-read_intervals",
 		"%+#"+strconv.Itoa(scannedPackets))
 	if ctx.Err() != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -31,6 +32,8 @@ func Inspect(ctx context.Context, t Tools, path string, lim Limits) (*Probe, err
 	if err != nil {
 		return nil, err
 	}
+	early := t.lookEarly(ctx, in)
+	defer early.end()
 	doc, stderr, err := t.describe(ctx, in)
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("inspect: %w", context.Cause(ctx))
@@ -53,7 +56,14 @@ func Inspect(ctx context.Context, t Tools, path string, lim Limits) (*Probe, err
 		return nil, err
 	}
 	p.Video = newVideoStream(stream)
-	if err := p.measure(ctx, t, in, stream); err != nil {
+	var found sight
+	if stream == firstVideo(doc) {
+		found = early.wait()
+	} else {
+		early.end()
+		found = t.look(ctx, in, strconv.Itoa(stream.Index))
+	}
+	if err := p.measure(found, stream); err != nil {
 		return nil, err
 	}
 	p.Audio = audioStreams(doc)
@@ -135,27 +145,77 @@ func chooseVideo(doc *probeDoc) (*probeStream, error) {
 	return first, nil
 }
 
-// measure looks at packets and first frames, and refuses what they rule out.
-func (p *Probe) measure(ctx context.Context, t Tools, in *os.File, s *probeStream) error {
-	v := &p.Video
-	var scan packetScan
-	var frames []probeFrame
-	group, gctx := errgroup.WithContext(ctx) // both are mostly the start of a program
+// sight is what one stream shows beyond its description.
+type sight struct {
+	scan   packetScan
+	frames []probeFrame
+	err    error
+}
+
+// look reads the packets and decodes the first frames of the stream that spec names, side by side: both are mostly the start
+// of a program.
+func (t Tools) look(ctx context.Context, in *os.File, spec string) (s sight) {
+	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		if scan, err = t.scanPackets(gctx, in, v.Index); err != nil {
+		if s.scan, err = t.scanPackets(gctx, in, spec); err != nil {
 			return fmt.Errorf("inspect packets: %w", err)
 		}
 		return nil
 	})
 	group.Go(func() (err error) {
-		if frames, err = t.firstFrames(gctx, in, v.Index); err != nil {
+		if s.frames, err = t.firstFrames(gctx, in, spec); err != nil {
 			return fmt.Errorf("inspect frames: %w", err)
 		}
 		return nil
 	})
-	if err := group.Wait(); err != nil {
-		return err
+	s.err = group.Wait()
+	return s
+}
+
+// earlyLook looks at the first video stream while the description that says which one is wanted is still read.
+type earlyLook struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+	seen   sight
+}
+
+func (t Tools) lookEarly(ctx context.Context, in *os.File) *earlyLook {
+	ctx, cancel := context.WithCancel(ctx)
+	e := &earlyLook{cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(e.done)
+		e.seen = t.look(ctx, in, "v:0")
+	}()
+	return e
+}
+
+// wait gives what was seen.
+func (e *earlyLook) wait() sight {
+	<-e.done
+	return e.seen
+}
+
+// end stops a look that nobody waits for.
+func (e *earlyLook) end() {
+	e.cancel()
+	<-e.done
+}
+
+// firstVideo is the stream that ffprobe calls v:0; nil where there is none.
+func firstVideo(doc *probeDoc) *probeStream {
+	i := slices.IndexFunc(doc.Streams, func(s probeStream) bool { return s.Type == "video" })
+	if i < 0 {
+		return nil
 	}
+	return &doc.Streams[i]
+}
+
+// measure takes over what was seen of packets and first frames, and refuses what they rule out.
+func (p *Probe) measure(seen sight, s *probeStream) error {
+	if seen.err != nil {
+		return seen.err
+	}
+	v, scan, frames := &p.Video, seen.scan, seen.frames
 	if scan.encrypted {
 		return fmt.Errorf("its video %w", ErrEncrypted)
 	}
