@@ -40,10 +40,11 @@ type changing struct {
 	anew bool // begins the jobs anew
 }
 
-// changeEach changes the records of several jobs, and keeps what they are then in the store. The access log comes first.
+// changeEach changes the records of several jobs, and keeps what they are then in the store. A record that was set back is brought
+// forward first, then comes the access log.
 func changeEach(ctx context.Context, f *connect.Flags, a *app, c changing, change func(*jobs.Queue, string) (jobs.State, error)) error {
 	return eachJob(ctx, f, a, c.ids, func(s *connect.Service, id string) (jobs.State, error) {
-		state, err := s.Queue.State(ctx, id)
+		state, err := current(ctx, s, id)
 		if err == nil && c.anew {
 			err = clipThere(ctx, s, state)
 		}
@@ -55,6 +56,15 @@ func changeEach(ctx context.Context, f *connect.Flags, a *app, c changing, chang
 		}
 		return archive.Kept(ctx, s, id, c.anew)(change(s.Queue, id))
 	})
+}
+
+// current is a job's record as a person may decide by it: one that is older than the store, as the queue's backups are, is brought
+// forward.
+func current(ctx context.Context, s *connect.Service, id string) (jobs.State, error) {
+	if _, err := archive.Refresh(ctx, s, id); err != nil {
+		return jobs.State{}, err
+	}
+	return s.Queue.State(ctx, id)
 }
 
 // clipThere refuses to begin a job anew whose clip was handed in as a file and has been removed since: it could only fail again.

@@ -322,3 +322,29 @@ func TestJobsAndJob(t *testing.T) {
 	close(h.gate("door"))
 	h.phase(busy, jobs.Released)
 }
+
+// TestNobodyDecidesByAnOlderRecord: a record that a backup of the queue has brought back is brought forward before a person's word
+// about the job is taken.
+func TestNobodyDecidesByAnOlderRecord(t *testing.T) {
+	h := newHouse(t)
+	h.work()
+	id := h.submit("ok")
+	was := h.phase(id, jobs.Released)
+	if err := archive.KeepState(t.Context(), h.s, id); err != nil {
+		t.Fatal(err)
+	}
+	s := &shop{t: t, s: h.s}
+	old := was
+	old.Phase, old.Result, old.Plan, old.Token = jobs.Cancelled, nil, nil, "backup"
+	for _, args := range [][]string{{"cancel", id}, {"retry", id}, {"decide", id, "--ground", "F1=33", "--by", "A. Officer"}, {"withdraw", id, "--reason", "a face", "--by", "A. Officer"}} {
+		s.putRecord(old)
+		code, _, errs := h.veil(args...)
+		if now, err := h.s.Queue.State(t.Context(), id); args[0] == "withdraw" {
+			if code != 0 || err != nil || now.Phase != jobs.Withdrawn {
+				t.Errorf("%v: %d, %s; %s, %v", args, code, errs, now.Phase, err)
+			}
+		} else if code == 0 || err != nil || now.Phase != jobs.Released || !strings.Contains(errs, "released") {
+			t.Errorf("%v: %d, %s; %s, %v", args, code, errs, now.Phase, err)
+		}
+	}
+}

@@ -48,7 +48,7 @@ func (c *discloseCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer connect.Closing(s, &err)
-	state, err := s.Queue.State(ctx, c.ID)
+	state, err := current(ctx, s, c.ID)
 	if err != nil {
 		return failure.OfJob(c.ID, err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"veil/worker/access"
 	"veil/worker/jobs"
+	"veil/worker/retention"
 	"veil/worker/seal"
 	"veil/worker/store/storetest"
 )
@@ -126,15 +127,7 @@ func TestDisclosuresAreChained(t *testing.T) {
 	h.work()
 	id := h.submit("ok")
 	state := h.phase(id, jobs.Released)
-	key, err := seal.NewKey(zeros{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := key.EncodePrivate()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := h.file("veil.key", string(private))
+	key, path := h.key()
 	h.want(2, "disclose", id, "--recipient", "Morgenpost", "--purpose", " ", "--by", "J. Doe")
 	predecessor := state.Result.Envelope
 	for n, recipient := range []string{"Morgenpost", "Abendblatt"} {
@@ -206,15 +199,7 @@ func TestWithdrawalIsFetched(t *testing.T) {
 	h.work()
 	id := h.submit("ok")
 	state := h.phase(id, jobs.Released)
-	key, err := seal.NewKey(zeros{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := key.EncodePrivate()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := h.file("veil.key", string(private))
+	key, path := h.key()
 	dir := t.TempDir()
 	h.want(0, "disclose", id, "--recipient", "Morgenpost", "--purpose", "Presseanfrage", "--by", "J. Doe", "--key", path)
 	h.want(0, "get", id, "-o", dir)
@@ -249,6 +234,20 @@ func TestWithdrawalIsFetched(t *testing.T) {
 	}
 	if clips, err := filepath.Glob(filepath.Join(all, "*.mp4")); err != nil || len(clips) != 0 {
 		t.Errorf("fetched of a withdrawn release: %v, %v", clips, err)
+	}
+}
+
+// TestUnsignedWithdrawalIsTold: where no signed statement of a withdrawal can be fetched, that is said.
+func TestUnsignedWithdrawalIsTold(t *testing.T) {
+	h := newHouse(t)
+	h.work()
+	_, path := h.key()
+	for name, signed := range map[string][2][]string{"withdrawn without a key": {{"--key", path}, nil}, "disclosed without one": {nil, {"--key", path}}} {
+		id := h.submit("ok " + name)
+		h.phase(id, jobs.Released)
+		h.want(0, append([]string{"disclose", id, "--recipient", "Morgenpost", "--purpose", "Presseanfrage", "--by", "J. Doe"}, signed[0]...)...)
+		h.want(0, append([]string{"withdraw", id, "--reason", "a face was left", "--by", "A. Officer"}, signed[1]...)...)
+		contains(t, h.want(1, "get", id, "-o", t.TempDir()), "job "+id+" is withdrawn", "no signed statement of that")
 	}
 }
 
@@ -293,6 +292,69 @@ func TestDestroyedJobIsTold(t *testing.T) {
 	if names, err := os.ReadDir(dir); err != nil || len(names) != 2 {
 		t.Errorf("%v, %v", names, err)
 	}
+}
+
+// TestDeletionOfTheRightResult: of a job with several results the statement with the derivative's own name is the one about what
+// was released last, or about the set that lies there, and the set verifies with it.
+func TestDeletionOfTheRightResult(t *testing.T) {
+	h := newHouse(t)
+	h.work()
+	id := h.submit("hold", "--destroy-after", time.Now().Add(time.Hour).Format(time.RFC3339))
+	held := h.phase(id, jobs.Held)
+	shown := t.TempDir()
+	h.want(0, "get", id, "--held", "-o", shown)
+	h.want(0, "decide", id, "--dismiss", "F1", "--reason", "a drum", "--by", "A. Officer", "--wait")
+	state := h.phase(id, jobs.Released)
+	name := jobs.Job{ID: id}.DerivativeName()
+	set, empty := t.TempDir(), t.TempDir()
+	h.want(0, "get", id, "-o", set)
+	// Whoever looked at the held one calls it by the plain name.
+	looked := filepath.Join(t.TempDir(), "looked")
+	if err := os.Mkdir(looked, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(filepath.Join(shown, name+".held.manifest.json"), filepath.Join(looked, name+".manifest.json")); err != nil {
+		t.Fatal(err)
+	}
+	key, err := seal.NewKey(zeros{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().Add(2 * time.Hour)
+	w := sweeper(h.s, key)
+	w.Now = func() time.Time { return now }
+	w.Store = storetest.Clocked(w.Store, w.Now)
+	if _, err := w.Run(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	for dir, about := range map[string]string{set: state.Result.Envelope, empty: state.Result.Envelope, looked: held.Result.Envelope} {
+		contains(t, h.want(1, "get", id, "-o", dir), "its signed statement is "+name+".statement-1.json")
+		all, err := filepath.Glob(filepath.Join(dir, "*.statement-1.json"))
+		if err != nil || len(all) != 2 {
+			t.Fatal(all, err)
+		}
+		b, err := os.ReadFile(filepath.Join(dir, name+".statement-1.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st := (retention.Statement{Envelope: string(b)}); st.Manifest() != about {
+			t.Errorf("it is about %s, not %s", st.Manifest(), about)
+		}
+	}
+}
+
+// key makes a key to sign with, and its file.
+func (h *house) key() (*seal.Key, string) {
+	h.t.Helper()
+	key, err := seal.NewKey(zeros{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	private, err := key.EncodePrivate()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return key, h.file("veil.key", string(private))
 }
 
 // zeros is a source of keys for tests.

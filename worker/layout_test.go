@@ -34,7 +34,7 @@ var rooms = []struct{ name, uses string }{
 	{"batch", "failure disk screen input"},
 	{"intake", "jobs store failure disk access input connect policy"},
 	{"archive", "jobs store seal failure disk access retention connect"},
-	{"fetch", "jobs store failure disk retention connect archive"},
+	{"fetch", "jobs store seal failure disk retention connect archive"},
 	{"casepage", "jobs store text failure disk screen connect archive"},
 	{"watch", "jobs store text failure disk access input connect intake archive fetch"},
 	{"e2e", "seal evidence"},

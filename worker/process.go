@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"veil/pipeline"
+	"veil/worker/archive"
 	"veil/worker/connect"
 	"veil/worker/jobs"
 	"veil/worker/metrics"
@@ -36,12 +37,29 @@ type worker struct {
 // process is one attempt at one job. What comes before the commit writes nowhere but under the attempt's own prefix; what comes
 // after it follows from the record alone and can be repeated by any worker.
 func (w *worker) process(ctx context.Context, a *jobs.Attempt) error {
+	if err := w.forward(ctx, a.State().ID); err != nil {
+		return w.fate(err)
+	}
 	if a.Result() == nil {
 		if err := w.make(ctx, a); err != nil {
 			return w.fate(err)
 		}
 	}
 	return w.fate(w.publish(ctx, a))
+}
+
+// forward leaves a job of which the store knows more than its record did (the queue was set back) to whoever reads the mended
+// record: its answer, and a person's later word, stand.
+func (w *worker) forward(ctx context.Context, id string) error {
+	behind, err := archive.Forward(ctx, w.service, id)
+	if err != nil {
+		return err
+	}
+	if behind {
+		w.log.Warn("the record was older than the store, and was brought forward", "job_id", id)
+		return jobs.ErrEpochLost
+	}
+	return nil
 }
 
 // make takes the clip from its source to a committed result.

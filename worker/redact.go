@@ -133,6 +133,9 @@ func (a *app) printOutcome(p disk.Paths, out pipeline.Outcome) {
 	for _, n := range r.Analysis.Networks {
 		line("network", "%s on %s", n.Name, n.Engine)
 	}
+	for _, t := range r.Analysis.Turned {
+		line("", "searched turned by %d degrees too, as faces lie or hang upside down", t)
+	}
 	for _, n := range r.Notes {
 		line("note", "%s", n.Text)
 	}

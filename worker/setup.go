@@ -128,6 +128,9 @@ func (a *app) printSetup(s setupAnswer) {
 	a.printf("key        %s\n", s.Key)
 	if r := s.Rebuilt; r != nil {
 		a.printf("rebuilt    %d records: %d answered, %d to do; %d were there, %d of them too old\n", r.Answered+r.Open, r.Answered, r.Open, r.There, r.Behind)
+		if r.Emptied > 0 {
+			a.printf("emptied    %d releases that were withdrawn and lay there again\n", r.Emptied)
+		}
 		for _, id := range r.Unreadable {
 			a.printf("unreadable %s\n", text.Printable(id))
 		}

@@ -135,7 +135,7 @@ func TestCollectKeepsWhatARecordNames(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, key := range []string{store.AttemptPrefix("released", 1, 9), store.AttemptPrefix("released", 2, 1), store.AttemptPrefix("unknown", 1, 1), store.ReleasePrefix("unknown", 1)} {
+	for _, key := range []string{store.AttemptPrefix("unknown", 1, 9), store.AttemptPrefix("unknown", 2, 1), store.ReleasePrefix("unknown", 1)} {
 		if _, err := archive.PutBytes(t.Context(), s.s.Store, key+store.JobName, []byte("{}")); err != nil {
 			t.Fatal(err)
 		}

@@ -38,8 +38,7 @@ type task struct {
 	events  *proof.Recorder
 }
 
-// begin takes a scratch folder and records the job under the attempt's prefix, which also shows a rebuild the epoch. A job of
-// which the store knows more than its record did (the queue was set back) is left to whoever reads the mended record.
+// begin takes a scratch folder and records the job under the attempt's prefix, which also shows a rebuild the epoch.
 func (w *worker) begin(ctx context.Context, a *jobs.Attempt) (*task, error) {
 	s := a.State()
 	t := &task{worker: w, attempt: a, job: a.Job(), state: s, begun: time.Now().UTC(),
@@ -49,14 +48,6 @@ func (w *worker) begin(ctx context.Context, a *jobs.Attempt) (*task, error) {
 	var err error
 	if t.policy, err = w.policies.Of(t.job); err != nil {
 		return nil, err
-	}
-	behind, err := archive.Forward(ctx, w.service, s.ID)
-	if err != nil {
-		return nil, err
-	}
-	if behind {
-		w.log.Warn("the record was older than the store, and was brought forward", "job_id", s.ID)
-		return nil, jobs.ErrEpochLost
 	}
 	if err := archive.KeepJob(ctx, w.service, s); err != nil {
 		return nil, err

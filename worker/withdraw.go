@@ -34,6 +34,9 @@ func (c *withdrawCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer connect.Closing(s, &err)
+	if _, err := current(ctx, s, c.ID); err != nil {
+		return failure.OfJob(c.ID, err)
+	}
 	state, err := s.Queue.Withdraw(ctx, c.ID)
 	if err != nil {
 		return failure.OfJob(c.ID, err)

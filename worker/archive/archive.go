@@ -60,23 +60,33 @@ func KeepJob(ctx context.Context, s *connect.Service, state jobs.State) error {
 
 // KeepState puts a copy of the job's record into the store, from which `veil setup --rebuild` brings it back. Call it after
 // everything that changes a record for good: an answer, a cancel, a retry, a decision, a withdrawal. Of several that keep it at
-// once the last one has seen the newest.
+// once the last one has seen the newest. A copy that is newer than the record is not replaced: the record, which was set back, is
+// brought forward.
 func KeepState(ctx context.Context, s *connect.Service, id string) error {
+	_, err := keepState(ctx, s, id)
+	return err
+}
+
+// keepState reports whether the record was brought forward instead.
+func keepState(ctx context.Context, s *connect.Service, id string) (behind bool, err error) {
 	state, err := s.Queue.State(ctx, id)
 	for {
 		if err != nil {
-			return err
+			return false, err
+		}
+		if behind, err := Refresh(ctx, s, id); err != nil || behind {
+			return behind, err
 		}
 		b, err := json.Marshal(state)
 		if err != nil {
-			return fmt.Errorf("encode record of %s: %w", id, err)
+			return false, fmt.Errorf("encode record of %s: %w", id, err)
 		}
 		if _, err = PutBytes(ctx, s.Store, stateRecordKey(id), b); err != nil {
-			return err
+			return false, err
 		}
 		put := state.Token
 		if state, err = s.Queue.State(ctx, id); err != nil || state.Token == put {
-			return err
+			return false, err
 		}
 	}
 }
@@ -130,10 +140,17 @@ func Kept(ctx context.Context, s *connect.Service, id string, anew bool) func(jo
 		if err != nil {
 			return state, err
 		}
-		if err := KeepState(ctx, s, id); err != nil {
+		behind, err := keepState(ctx, s, id)
+		if err != nil {
 			return state, fmt.Errorf("%w: %w", ErrNotKept, err)
 		}
-		return state, nil
+		if !behind {
+			return state, nil
+		}
+		if state, err = s.Queue.State(ctx, id); err != nil {
+			return state, err
+		}
+		return state, fmt.Errorf("the record was older than the store, and was brought forward: job %s is %s: %w", id, state.Phase, jobs.ErrPhase)
 	}
 }
 

@@ -34,11 +34,24 @@ func DropClips(ctx context.Context, s *connect.Service, age time.Duration) (n in
 		if err != nil {
 			return n, err
 		}
+		if drop {
+			behind, err := forward(ctx, s, id, false)
+			if err != nil && !errors.Is(err, errRemains) {
+				return n, err
+			}
+			drop = err == nil && !behind
+		}
 		if !drop {
 			continue
 		}
 		if err := s.Note(ctx, access.Entry{Action: access.Deletion, Job: id, What: "clip that was handed in removed after the answer"}); err != nil {
 			return n, err
+		}
+		if hold, err := retention.HoldOf(ctx, s.Store, id); err != nil || hold != nil { // set while the log was written
+			if err != nil {
+				return n, err
+			}
+			continue
 		}
 		if _, err := store.RemoveAll(ctx, s.Store, store.Incoming+id+"/"); err != nil {
 			return n, fmt.Errorf("remove the clip of %s: %w", id, err)

@@ -16,6 +16,20 @@ import (
 // a person's later word, or an attempt with the claim's own number or a later one. So is a record from a backup of the queue. It
 // reports whether it did: the claim is lost then. It reads one list where nothing of an earlier attempt lies there.
 func Forward(ctx context.Context, s *connect.Service, id string) (bool, error) {
+	return forward(ctx, s, id, true)
+}
+
+// Refresh brings the record of a job forward in the same way for somebody who has not claimed it: a person who is about to say what
+// becomes of the job. For whoever may not read what attempts put, the record is the only word.
+func Refresh(ctx context.Context, s *connect.Service, id string) (bool, error) {
+	behind, err := forward(ctx, s, id, false)
+	if errors.Is(err, store.ErrDenied) {
+		return false, nil
+	}
+	return behind, err
+}
+
+func forward(ctx context.Context, s *connect.Service, id string, claimed bool) (bool, error) {
 	attempts, _, err := listAttempts(ctx, s, store.Restricted+id+"/")
 	if err != nil {
 		return false, err
@@ -31,7 +45,12 @@ func Forward(ctx context.Context, s *connect.Service, id string) (bool, error) {
 		}
 		r.released[a.generation] = err == nil
 	}
-	return bringForward(ctx, s, r, true)
+	if len(attempts) == 0 {
+		if _, err := s.Queue.State(ctx, id); err != nil { // nothing lies there, and nobody knows the job
+			return false, err
+		}
+	}
+	return bringForward(ctx, s, r, claimed)
 }
 
 // bringForward replaces the record of a job by what the store says, if that is newer. claimed says that the record's epoch has
@@ -49,7 +68,7 @@ func bringForward(ctx context.Context, s *connect.Service, r *remains, claimed b
 		if r.released[next.Generation] && !next.Phase.Final() && next.Result == nil {
 			return have, false, errRemains // it is out, and nothing tells what went out
 		}
-		next.Epoch = max(next.Epoch, have.Epoch)
+		next.Epoch = max(next.Epoch, have.Epoch) + 1 // whoever holds the record loses it
 		return next, true, nil
 	})
 }
@@ -63,7 +82,7 @@ func (r *remains) newer(ctx context.Context, s *connect.Service, have jobs.State
 			return true, nil
 		}
 	}
-	if r.released[have.Generation] && (have.Phase == jobs.Queued || have.Phase == jobs.Running) {
+	if r.released[have.Generation] && !mayBeOut(have.Phase) {
 		return true, nil
 	}
 	b, _, err := s.Store.Read(ctx, stateRecordKey(r.id), maxRecord)
@@ -80,6 +99,12 @@ func (r *remains) newer(ctx context.Context, s *connect.Service, have jobs.State
 	return follows(kept, have), nil
 }
 
+// mayBeOut reports whether something of a job in this phase may lie under release/: nothing is put there before its commit, and a
+// withdrawal is recorded before it is done.
+func mayBeOut(p jobs.Phase) bool {
+	return p == jobs.Committing || p == jobs.Released || p == jobs.Withdrawn || p == jobs.Held
+}
+
 // follows reports whether the first record is a later one of the same job than the second.
 func follows(kept, have jobs.State) bool {
 	switch {
@@ -90,7 +115,15 @@ func follows(kept, have jobs.State) bool {
 	case !kept.Phase.Final():
 		return false
 	}
-	return !have.Phase.Final() || kept.Phase == jobs.Withdrawn && have.Phase == jobs.Released || kept.Phase == jobs.Cancelled && have.Phase == jobs.Held
+	switch kept.Phase {
+	case jobs.Withdrawn: // the last word of a generation
+		return have.Phase != jobs.Withdrawn
+	case jobs.Released: // only a withdrawal follows
+		return have.Phase != jobs.Released && have.Phase != jobs.Withdrawn
+	case jobs.Cancelled:
+		return !have.Phase.Final() || have.Phase == jobs.Held
+	}
+	return !have.Phase.Final()
 }
 
 // missing lists the answered jobs whose record names a result that the store does not have, as after the loss of a store whose

@@ -20,6 +20,7 @@ type Rebuilt struct {
 	Open       int      `json:"open"`     // records of jobs that go on
 	There      int      `json:"there"`    // records that were not lost
 	Behind     int      `json:"behind"`   // of these: older than the store, and brought forward
+	Emptied    int      `json:"emptied"`  // releases of withdrawn jobs that had come back
 	Unreadable []string `json:"unreadable"`
 	Missing    []string `json:"missing"` // answered jobs whose result the store lacks
 }
@@ -36,7 +37,8 @@ type remains struct {
 
 // Rebuild brings back the record of every job that the store knows and the queue does not, and brings forward those that are
 // older than what the store knows, as records from a backup are. Copies of records are taken at their word as far as the store
-// does not know better; a job without one comes back from its manifests. It may run while workers work.
+// does not know better; a job without one comes back from its manifests. Releases that were withdrawn and lie there again are
+// emptied. It may run while workers work.
 func Rebuild(ctx context.Context, s *connect.Service) (*Rebuilt, error) {
 	all, err := listRemains(ctx, s)
 	if err != nil {
@@ -52,6 +54,9 @@ func Rebuild(ctx context.Context, s *connect.Service) (*Rebuilt, error) {
 		if err != nil {
 			return nil, err
 		}
+	}
+	if count.Emptied, err = collectReleases(ctx, s); err != nil {
+		return nil, err
 	}
 	count.Missing, err = missing(ctx, s, all)
 	return count, err
@@ -87,7 +92,7 @@ func (count *Rebuilt) rebuild(ctx context.Context, s *connect.Service, r *remain
 }
 
 // errRemains says that what lies there of a job makes no record.
-var errRemains = errors.New("what the store holds of the job makes no record")
+var errRemains = fmt.Errorf("what the store holds of the job makes no record: %w", store.ErrDamaged)
 
 // listRemains lists what there is of each job.
 func listRemains(ctx context.Context, s *connect.Service) ([]*remains, error) {
@@ -135,11 +140,19 @@ func stateOf(ctx context.Context, s *connect.Service, r *remains) (jobs.State, e
 	if err != nil {
 		return jobs.State{}, err
 	}
+	copied := state.Generation
 	for _, a := range r.attempts {
 		state.Epoch = max(state.Epoch, a.epoch)
 		state.Generation = max(state.Generation, a.generation)
 	}
-	if state.Phase.Final() || state.Result != nil {
+	if state.Generation > copied { // what the copy says is about an earlier one
+		if state.Result != nil {
+			state.Supersedes = state.Result.Envelope
+		}
+		state.Phase, state.Result = jobs.Queued, nil
+	}
+	lost := r.released[state.Generation] && !mayBeOut(state.Phase) // the copy is of a record that was set back
+	if !lost && (state.Phase.Final() || state.Result != nil) {
 		return state, nil
 	}
 	state.Phase = jobs.Queued

@@ -77,6 +77,7 @@ func State(ctx context.Context, s *connect.Service, state jobs.State, said Said)
 // Told is a statement as it lies in the store, and its annex.
 type Told struct {
 	Number                int
+	Kind                  string
 	Key, SHA256           string
 	AnnexKey, AnnexSHA256 string
 }
@@ -109,7 +110,7 @@ func Signed(ctx context.Context, s *connect.Service, state jobs.State) (list []T
 		if err != nil || said.Follows(state.Result.Envelope, predecessor, n) != nil {
 			return nil, fmt.Errorf("read statement %d of %s: %w", n, state.ID, store.ErrDamaged)
 		}
-		list = append(list, Told{Number: n, Key: key, SHA256: e.SHA256, AnnexKey: annexKey(state.ID, said.Annex), AnnexSHA256: said.Annex})
+		list = append(list, Told{Number: n, Kind: said.Kind, Key: key, SHA256: e.SHA256, AnnexKey: annexKey(state.ID, said.Annex), AnnexSHA256: said.Annex})
 		predecessor = e.SHA256
 	}
 	return list, nil

@@ -47,6 +47,18 @@ func Tidy(ctx context.Context, s *connect.Service, age time.Duration) (n Tidied,
 		default:
 			continue
 		}
+		if a.manifest { // a whole result: it may be the record that is wrong, because it was set back
+			behind, err := forward(ctx, s, a.id, false)
+			if errors.Is(err, errRemains) {
+				continue
+			}
+			if err != nil {
+				return n, err
+			}
+			if behind {
+				continue
+			}
+		}
 		hold, err := retention.HoldOf(ctx, s.Store, a.id)
 		if err != nil {
 			return n, err
@@ -206,12 +218,18 @@ func keepMissing(ctx context.Context, s *connect.Service, kept map[string]time.T
 	if err != nil {
 		return err
 	}
+	var failed error
 	for _, id := range missing {
-		if err := KeepState(ctx, s, id); err != nil {
+		err := KeepState(ctx, s, id)
+		if errors.Is(err, errRemains) {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return failed
 }
 
 // Retract empties a release: the manifest first, which makes it invisible.

@@ -18,6 +18,7 @@ import (
 	"veil/worker/disk"
 	"veil/worker/failure"
 	"veil/worker/jobs"
+	"veil/worker/seal"
 	"veil/worker/store"
 )
 
@@ -98,7 +99,7 @@ func Job(ctx context.Context, s *connect.Service, state jobs.State, w Wanted, at
 	if err := checkManifest(ctx, s, state.ID, list); err != nil {
 		return nil, err
 	}
-	said, err := statements(ctx, s, state, w)
+	said, _, err := statements(ctx, s, state, w)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +108,7 @@ func Job(ctx context.Context, s *connect.Service, state jobs.State, w Wanted, at
 
 // withdrawn fetches what was stated about a release that is gone; its error is always that it is gone, or a worse one.
 func withdrawn(ctx context.Context, s *connect.Service, state jobs.State, w Wanted, at Place) ([]string, error) {
-	said, err := statements(ctx, s, state, w)
+	said, last, err := statements(ctx, s, state, w)
 	if err != nil {
 		return nil, err
 	}
@@ -116,8 +117,10 @@ func withdrawn(ctx context.Context, s *connect.Service, state jobs.State, w Want
 		return nil, err
 	}
 	told := "job " + state.ID + " is withdrawn"
-	if len(names) > 0 {
-		told += "; the last signed statement about it is " + names[len(names)-1]
+	if last == seal.Withdrawal {
+		told += "; the signed statement of that is " + names[len(names)-1]
+	} else {
+		told += "; no signed statement of that can be fetched here (it was withdrawn without a key, something before it was stated without one, or it may not be read)"
 	}
 	return names, failure.Coded(failure.Withdrawn, told)
 }

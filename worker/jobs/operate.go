@@ -53,10 +53,10 @@ func (q *Queue) Retry(ctx context.Context, id string, o RetryOptions) (State, er
 	if err != nil {
 		return s, fmt.Errorf("retry: %w", err)
 	}
+	q.tell(ctx, q.event(s, EventAccepted)) // before a worker can tell of its first stage
 	if err := q.publishJob(ctx, s, fmt.Sprintf("%s.%d", s.ID, s.Generation)); err != nil {
 		return s, err
 	}
-	q.tell(ctx, q.event(s, EventAccepted))
 	if failed {
 		return s, q.purgeDead(ctx, id)
 	}
@@ -142,7 +142,7 @@ func (q *Queue) Restore(ctx context.Context, s State) error {
 
 // Advance replaces a job's record by what edit makes of it as it now is, by compare-and-set; edit says whether there is anything
 // to replace. It is for records that are older than what is known of their job. An attempt that owned the record loses it
-// unless the epoch stays.
+// where edit raises the epoch.
 func (q *Queue) Advance(ctx context.Context, id string, edit func(State) (State, bool, error)) (bool, error) {
 	_, err := q.change(ctx, id, func(s *State) error {
 		next, newer, err := edit(*s)

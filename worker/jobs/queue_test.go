@@ -260,3 +260,33 @@ func TestCancelRacesCommit(t *testing.T) {
 	}
 	t.Logf("commit won %d times, cancel %d", won[true], won[false])
 }
+
+// TestAcceptedComesFirst: the last event of a job is what it is at, so its stages are not told before that it was accepted.
+func TestAcceptedComesFirst(t *testing.T) {
+	h := newHouse(t)
+	q := h.queue()
+	nc := h.connect()
+	wire, err := nc.SubscribeSync(">")
+	must(t, err)
+	must(t, nc.Flush())
+	submit(t, q, "one")
+	_, err = q.Cancel(t.Context(), "one")
+	must(t, err)
+	_, err = q.Retry(t.Context(), "one", RetryOptions{})
+	must(t, err)
+	job, event := jobSubject(Normal, "one"), eventSubject("one")
+	want := []string{event, job, event, event, job}
+	var subjects []string
+	for len(subjects) < len(want) {
+		m, err := wire.NextMsg(5 * time.Second)
+		if err != nil {
+			t.Fatalf("sent %v, want %v: %v", subjects, want, err)
+		}
+		if m.Subject == event || m.Subject == job {
+			subjects = append(subjects, m.Subject)
+		}
+	}
+	if !slices.Equal(subjects, want) {
+		t.Errorf("sent %v, want %v", subjects, want)
+	}
+}

@@ -12,6 +12,9 @@ import (
 // rescanEvery bounds how long one watch is trusted.
 const rescanEvery = time.Hour
 
+// answerWithin bounds how long the server may take to begin a watch, and for each question of a look: it may have gone away in the middle of it.
+const answerWithin = 30 * time.Second
+
 // Reconcile looks every interval for unfinished jobs without a message, as a submitter that died between record and message
 // leaves them, and publishes their wake-up again, until ctx ends. Every worker runs it; one of them looks, the others stand by.
 // That one keeps the subjects of unfinished jobs in memory, fed by a watch, so that a bucket full of finished ones costs nothing.
@@ -43,7 +46,9 @@ func (q *Queue) keep(ctx context.Context, interval time.Duration) error {
 func (q *Queue) reconcile(ctx context.Context, interval time.Duration, k *keeping) error {
 	watch, cancel := context.WithTimeout(ctx, rescanEvery)
 	defer cancel()
+	begun := time.AfterFunc(answerWithin, cancel) // the watch lives as long as the context that it is begun with
 	w, err := q.kv.WatchAll(watch)
+	begun.Stop()
 	if err != nil {
 		return fmt.Errorf("watch states: %w", err)
 	}
@@ -106,7 +111,9 @@ func (r *reconciler) look(ctx context.Context) error {
 	if len(r.open) == 0 {
 		return nil
 	}
-	info, err := r.q.jobs.Info(ctx, jetstream.WithSubjectFilter("job.>"))
+	asked, cancel := context.WithTimeout(ctx, answerWithin)
+	info, err := r.q.jobs.Info(asked, jetstream.WithSubjectFilter("job.>"))
+	cancel()
 	if err != nil {
 		return fmt.Errorf("list messages: %w", err)
 	}
@@ -116,7 +123,10 @@ func (r *reconciler) look(ctx context.Context) error {
 			continue
 		}
 		r.missing[id]++
-		if err := r.mend(ctx, id); err != nil {
+		asked, cancel := context.WithTimeout(ctx, answerWithin)
+		err := r.mend(asked, id)
+		cancel()
+		if err != nil {
 			return err
 		}
 	}
@@ -137,12 +147,12 @@ func (r *reconciler) mend(ctx context.Context, id string) error {
 	case s.Phase.Final(), s.Phase == Running && r.missing[id] <= r.patience:
 		return nil
 	}
+	if s.Phase == Queued && s.Attempts == 0 {
+		r.q.tell(ctx, r.q.event(s, EventAccepted)) // before a worker can tell of its first stage
+	}
 	if err := r.q.publishJob(ctx, s, ""); err != nil {
 		return err
 	}
 	r.q.o.Log.Info("published again", "job_id", id, "phase", string(s.Phase))
-	if s.Phase == Queued && s.Attempts == 0 {
-		r.q.tell(ctx, r.q.event(s, EventAccepted))
-	}
 	return nil
 }

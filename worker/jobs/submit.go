@@ -19,13 +19,10 @@ func (q *Queue) Submit(ctx context.Context, j Job) (State, error) {
 	if err != nil || s.Phase.Final() {
 		return s, err
 	}
-	if err := q.publishJob(ctx, s, fmt.Sprintf("%s.%d", s.ID, s.Generation)); err != nil {
-		return s, err
-	}
 	if s.Phase == Queued && s.Attempts == 0 {
-		q.tell(ctx, q.event(s, EventAccepted))
+		q.tell(ctx, q.event(s, EventAccepted)) // before a worker can tell of its first stage
 	}
-	return s, nil
+	return s, q.publishJob(ctx, s, fmt.Sprintf("%s.%d", s.ID, s.Generation))
 }
 
 // draft is the record of a valid job, not written yet.

@@ -135,8 +135,13 @@ func (s *Sweeper) destroy(ctx context.Context, d *Due) error {
 	if err != nil || anew { // since it was listed it was destroyed by another and handed in anew, or its marker is an old one
 		return err
 	}
+	if d.Phase != "" {
+		if gone, err := s.gone(ctx, d); err != nil || gone {
+			return err
+		}
+	}
 	m, err := s.begin(ctx, d)
-	if err != nil {
+	if err != nil || m.Swept != nil { // another has been through with it since it was listed: the second sweep is its own step
 		return err
 	}
 	// Whoever sets a hold puts it first and looks for a marker then: one of the two sees the other.
@@ -170,6 +175,18 @@ func (s *Sweeper) destroy(ctx context.Context, d *Due) error {
 	return s.putMarker(ctx, m)
 }
 
+// gone reports whether another has destroyed the job since it was listed with its record, and is through with it.
+func (s *Sweeper) gone(ctx context.Context, d *Due) (bool, error) {
+	if _, err := s.Queue.State(ctx, d.ID); !errors.Is(err, jobs.ErrNotFound) {
+		return false, err
+	}
+	t, err := TombstoneOf(ctx, s.Store, d.ID)
+	if errors.Is(err, store.ErrDamaged) {
+		return false, nil
+	}
+	return t != nil && t.DestroyAfter.Equal(*d.DestroyAfter), err
+}
+
 // begin puts the marker. One that is there, of a sweep that was broken off, keeps the results that it names: their manifests may
 // be gone.
 func (s *Sweeper) begin(ctx context.Context, d *Due) (marker, error) {
@@ -177,6 +194,15 @@ func (s *Sweeper) begin(ctx context.Context, d *Due) (marker, error) {
 	earlier, err := s.marker(ctx, d.ID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return m, err
+	}
+	if err == nil && earlier.Swept != nil {
+		_, err := s.Queue.State(ctx, d.ID)
+		if errors.Is(err, jobs.ErrNotFound) {
+			return earlier, nil
+		}
+		if err != nil {
+			return m, err
+		}
 	}
 	if m.Results, err = s.results(ctx, d.ID); err != nil {
 		return m, err

@@ -2,6 +2,7 @@ package retention
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -38,7 +39,7 @@ type Tombstone struct {
 	DestroyAfter time.Time   `json:"destroy_after"`
 	Destroyed    time.Time   `json:"destroyed"`
 	Objects      int         `json:"objects"`    // versions that the first sweep removed
-	Statements   []Statement `json:"statements"` // of each result that had a manifest; none where no key was there to sign
+	Statements   []Statement `json:"statements"` // of each result that had a manifest, the last one first; none where no key was there to sign
 }
 
 // Rule says by what the job was destroyed.
@@ -53,8 +54,23 @@ type Statement struct {
 	Annex      string `json:"annex"`      // the annex's file
 }
 
+// Manifest is the digest of the manifest whose result was destroyed; none of a statement that cannot be read.
+func (st Statement) Manifest() string {
+	e, err := seal.OpenEnvelope([]byte(st.Envelope))
+	if err != nil {
+		return ""
+	}
+	said, _, err := seal.ParseEvent(e.Payload)
+	if err != nil {
+		return ""
+	}
+	return said.Manifest
+}
+
 // result is a result that is to be destroyed, and where its chain of statements ends.
 type result struct {
+	Generation  int    `json:"generation"`
+	Epoch       int    `json:"epoch"`
 	Derivative  string `json:"derivative"`
 	Manifest    string `json:"manifest"`
 	Predecessor string `json:"predecessor"`
@@ -104,11 +120,11 @@ func (s *Sweeper) results(ctx context.Context, id string) ([]result, error) {
 		if err != nil && !errors.Is(err, seal.ErrUnsigned) {
 			continue // nobody can check a statement about it
 		}
-		r := result{Derivative: seal.Subject(e.Payload), Manifest: e.SHA256, Predecessor: e.SHA256, Number: 1}
+		r := result{Generation: generation, Epoch: epoch, Derivative: seal.Subject(e.Payload), Manifest: e.SHA256, Predecessor: e.SHA256, Number: 1}
 		if r.Derivative == "" {
 			continue
 		}
-		if err := s.follow(ctx, id, generation, &r); err != nil {
+		if err := s.follow(ctx, id, &r); err != nil {
 			return nil, err
 		}
 		list = append(list, r)
@@ -117,9 +133,9 @@ func (s *Sweeper) results(ctx context.Context, id string) ([]result, error) {
 }
 
 // follow finds the end of a result's chain of statements.
-func (s *Sweeper) follow(ctx context.Context, id string, generation int, r *result) error {
+func (s *Sweeper) follow(ctx context.Context, id string, r *result) error {
 	for n := 1; n <= maxStatements; n++ {
-		b, _, err := s.Store.Read(ctx, store.StatementKey(id, generation, n), seal.MaxEnvelope)
+		b, _, err := s.Store.Read(ctx, store.StatementKey(id, r.Generation, n), seal.MaxEnvelope)
 		if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrDamaged) {
 			return nil
 		}
@@ -148,17 +164,23 @@ func (s *Sweeper) bury(ctx context.Context, d *Due, results []result) error {
 	t := Tombstone{Schema: tombstoneSchema, DestroyAfter: d.DestroyAfter.UTC(), Destroyed: seal.Second(s.Now()), Objects: d.Removed, Statements: []Statement{}}
 	if earlier != nil {
 		t.Statements = append(t.Statements, earlier.Statements...)
+		if earlier.DestroyAfter.Equal(t.DestroyAfter) { // the same destruction, which was broken off or which another sees to as well
+			t.Destroyed, t.Objects = earlier.Destroyed, earlier.Objects+t.Objects
+		}
 	}
+	slices.SortFunc(results, func(a, b result) int { return cmp.Or(b.Generation-a.Generation, b.Epoch-a.Epoch) })
+	stated := []Statement{}
 	for _, r := range results {
-		if s.Key == nil || slices.ContainsFunc(t.Statements, func(have Statement) bool { return have.Derivative == r.Derivative }) {
+		if s.Key == nil || slices.ContainsFunc(t.Statements, func(have Statement) bool { return have.Manifest() == r.Manifest }) {
 			continue // another has stated it before it died
 		}
 		st, err := s.state(d, r)
 		if err != nil {
 			return err
 		}
-		t.Statements = append(t.Statements, st)
+		stated = append(stated, st)
 	}
+	t.Statements = append(stated, t.Statements...)
 	b, err := json.Marshal(t)
 	if err != nil {
 		return fmt.Errorf("encode tombstone: %w", err)
@@ -230,6 +252,10 @@ func (s *Sweeper) late(ctx context.Context, d *Due) error {
 	}
 	if _, err := s.Queue.State(ctx, d.ID); !errors.Is(err, jobs.ErrNotFound) {
 		return err // somebody hands the id in anew
+	}
+	if h, err := HoldOf(ctx, s.Store, d.ID); err != nil || h != nil { // set since the others were looked for
+		d.Step, d.Hold = StepHeld, h
+		return err
 	}
 	if err := s.empty(ctx, d, attemptPrefixes(d.ID)); err != nil {
 		return err

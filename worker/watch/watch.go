@@ -165,6 +165,9 @@ func (w *watcher) take(ctx context.Context, f found, t *ticket) error {
 func (w *watcher) handIn(ctx context.Context, c intake.Clip, t *ticket) error {
 	t.ID = c.Job.ID
 	if w.tickets.of(t.seen()) == nil && w.Inbox.moves() {
+		if _, err := archive.Refresh(ctx, w.Service, t.ID); err != nil && !errors.Is(err, jobs.ErrNotFound) {
+			return err
+		}
 		state, err := w.Service.Queue.State(ctx, t.ID)
 		if err != nil && !errors.Is(err, jobs.ErrNotFound) {
 			return err
