@@ -138,7 +138,7 @@ func (b *bench) render(ctx context.Context, clip, plan string) (report, error) {
 	if err := forget(out, held(out), rep); err != nil {
 		return report{}, err
 	}
-	_, err := measure(ctx, b.veil, "render", clip, "--plan", plan, "-o", out, "--report", rep)
+	_, err := clock(ctx, b.veil, "render", clip, "--plan", plan, "-o", out, "--report", rep)
 	if err := unlessHeld(err); err != nil {
 		return report{}, fmt.Errorf("veil render: %w", err)
 	}
@@ -153,7 +153,7 @@ func (b *bench) transcode(ctx context.Context, clip string, encoder []string) (f
 	args := []string{"-v", "error", "-nostdin", "-y", "-threads", strconv.Itoa(b.tools.DecoderThreads), "-i", clip,
 		"-map", "0:v:0", "-an", "-threads", strconv.Itoa(b.tools.EncoderThreads)}
 	args = append(args, encoder...)
-	use, err := measure(ctx, "ffmpeg", append(args, "-f", "mp4", out)...)
+	use, err := clock(ctx, "ffmpeg", append(args, "-f", "mp4", out)...)
 	if err != nil {
 		return 0, fmt.Errorf("ffmpeg with the encoder settings of the report: %w", err)
 	}
