@@ -8,7 +8,6 @@ import (
 	"veil/worker/disk"
 	"veil/worker/evidence"
 	"veil/worker/failure"
-	"veil/worker/proof"
 	"veil/worker/seal"
 	"veil/worker/text"
 )
@@ -39,7 +38,7 @@ func (c *stampCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := proof.Replace(request, q, 0o644); err != nil {
+	if err := disk.Replace(request, q, 0o644); err != nil {
 		return err
 	}
 	if a.JSON {

@@ -70,6 +70,77 @@ func Write(temp, path string, b []byte) error {
 	return nil
 }
 
+// unnamed makes a file that has no name yet, so that nothing of it stays when the process is killed; a test takes it away, as network
+// file systems do.
+var unnamed = func(dir string, mode os.FileMode) (*os.File, error) {
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, uint32(mode.Perm()))
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), dir), nil
+}
+
+// Replace writes a file whole or not at all, in the place of what is there. Whoever kills it leaves nothing beside it, where the file
+// system knows files without names; else a hidden one, as between the last two calls where something is there.
+func Replace(path string, b []byte, mode os.FileMode) error {
+	err := replaceUnnamed(path, b, mode)
+	if errors.Is(err, errNamed) {
+		err = replaceNamed(path, b, mode)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", Base(path), Plain(err))
+	}
+	return nil
+}
+
+// errNamed says that a file system has no files without names, or gives them none later.
+var errNamed = errors.New("files have names here")
+
+func replaceUnnamed(path string, b []byte, mode os.FileMode) error {
+	f, err := unnamed(filepath.Dir(path), mode)
+	if err != nil {
+		return errNamed
+	}
+	defer f.Close()
+	_, err = f.Write(b)
+	if err := errors.Join(err, f.Chmod(mode), f.Sync()); err != nil {
+		return err
+	}
+	name := func(to string) error {
+		return unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.AT_FDCWD, to, unix.AT_SYMLINK_FOLLOW)
+	}
+	err = name(path)
+	if errors.Is(err, os.ErrExist) {
+		temp := TempBeside(path)
+		if err := name(temp); err != nil {
+			return errNamed
+		}
+		if err := os.Rename(temp, path); err != nil {
+			return errors.Join(err, os.Remove(temp))
+		}
+		return nil
+	}
+	if err != nil {
+		return errNamed
+	}
+	return nil
+}
+
+func replaceNamed(path string, b []byte, mode os.FileMode) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".veil-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
 // TempBeside is a hidden name in the folder of path that nothing else uses.
 func TempBeside(path string) string {
 	return filepath.Join(filepath.Dir(path), ".veil-"+rand.Text()[:12])

@@ -42,3 +42,49 @@ func TestRenameNew(t *testing.T) {
 		}
 	}
 }
+
+// TestReplace: a file is whole under its name, whatever was there, with the mode asked for; until then it has no name where the file
+// system knows such files, and nothing is left beside it where it does not.
+func TestReplace(t *testing.T) {
+	system := unnamed
+	t.Cleanup(func() { unnamed = system })
+	for name, call := range map[string]func(string, os.FileMode) (*os.File, error){
+		"local": func(dir string, mode os.FileMode) (*os.File, error) {
+			f, err := system(dir, mode)
+			if hidden, _ := filepath.Glob(filepath.Join(dir, ".*")); len(hidden) > 0 {
+				t.Errorf("while it is written: %q", hidden)
+			}
+			return f, err
+		},
+		"NFS": func(string, os.FileMode) (*os.File, error) { return nil, unix.EOPNOTSUPP },
+	} {
+		unnamed = call
+		dir := t.TempDir()
+		path := filepath.Join(dir, "a")
+		for _, content := range []string{"first", "second, longer", "3"} {
+			if err := Replace(path, []byte(content), 0o640); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			b, err := os.ReadFile(path)
+			info, statErr := os.Stat(path)
+			if err != nil || statErr != nil || string(b) != content || info.Mode().Perm() != 0o640 {
+				t.Errorf("%s: holds %q with mode %v, %v, %v", name, b, info.Mode(), err, statErr)
+			}
+			if all, err := os.ReadDir(dir); err != nil || len(all) != 1 {
+				t.Errorf("%s: left %v, %v", name, all, err)
+			}
+		}
+		if err := Replace(filepath.Join(dir, "none", "a"), nil, 0o600); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: in a folder that is not there: %v", name, err)
+		}
+		if err := os.Mkdir(filepath.Join(dir, "folder"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := Replace(filepath.Join(dir, "folder"), nil, 0o600); err == nil {
+			t.Errorf("%s: in the place of a folder", name)
+		}
+		if all, err := os.ReadDir(dir); err != nil || len(all) != 2 {
+			t.Errorf("%s: left %v, %v", name, all, err)
+		}
+	}
+}

@@ -2,9 +2,7 @@ package proof
 
 import (
 	"errors"
-	"fmt"
 	"os"
-	"path/filepath"
 
 	"veil/worker/disk"
 	"veil/worker/evidence"
@@ -49,27 +47,10 @@ func (p Pieces) Write(out string, public bool) (err error) {
 		{evidence.PlanEnding, p.Plan, 0o600}, {evidence.LogEnding, p.Log, 0o600}, {evidence.AnnexEnding, p.Annex, 0o600},
 		{evidence.ReportEnding, p.Report, open}, {evidence.ManifestEnding, p.Manifest, open},
 	} {
-		if err := Replace(stem+f.ending, f.b, f.mode); err != nil {
+		if err := disk.Replace(stem+f.ending, f.b, f.mode); err != nil {
 			return err
 		}
 		done = append(done, stem+f.ending)
-	}
-	return nil
-}
-
-// Replace writes a file whole or not at all, in the place of what is there.
-func Replace(path string, b []byte, mode os.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".veil-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", disk.Base(path), disk.Plain(err))
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", disk.Base(path), disk.Plain(err)), os.Remove(f.Name()))
 	}
 	return nil
 }
