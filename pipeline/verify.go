@@ -14,6 +14,7 @@ import (
 
 	"veil/pipeline/decide"
 	"veil/pipeline/media"
+	"veil/pipeline/vision"
 	"veil/pipeline/vision/obscure"
 )
 
@@ -115,15 +116,27 @@ type verifier struct {
 	plan               decide.Plan
 	source, derivative *media.Probe
 	target             *media.Target
-	shown              *Shown // what the derivative shows
+	shown              *Shown     // what the derivative shows
+	apart              bool       // the search decodes the derivative for itself
+	watched            *seenFaces // what was seen of it upright while it was compared; nil: nobody looked
 	result             VerifyResult
 	events             func(Event)
 }
 
-// tell says how many frames are done of a pass, from 0: the comparison, then the searches.
+// passes is how often the derivative is gone through: for the comparison and the search, which are one pass where the search needs no
+// pictures of its own, and once more for each turn.
+func (v *verifier) passes() int {
+	n := 1 + len(v.plan.Analysis.Turned)
+	if v.apart {
+		n++
+	}
+	return n
+}
+
+// tell says how many frames are done of a pass, from 0.
 func (v *verifier) tell(pass, done int) {
-	frames, passes := len(v.plan.Frames), 2+len(v.plan.Analysis.Turned)
-	tell(v.events, Event{Stage: "verify", Done: int64(pass*frames + min(done, frames)), Total: int64(passes * frames)})
+	frames := len(v.plan.Frames)
+	tell(v.events, Event{Stage: "verify", Done: int64(pass*frames + min(done, frames)), Total: int64(v.passes() * frames)})
 }
 
 // note records a check's result; faults empty means that it passed.
@@ -200,7 +213,16 @@ func (v *verifier) compare(ctx context.Context) error {
 	layout := v.target.View.Layout
 	if v.derivative.Video.Width != layout.Width || v.derivative.Video.Height != layout.Height || v.derivative.Video.Format != layout.Format {
 		v.note(checkFrames, "", []string{"not comparable: the picture has another shape"})
+		v.apart = true
 		return nil
+	}
+	planar, err := vision.NewPlanar(&v.derivative.Video, layout)
+	if errors.Is(err, vision.ErrColours) {
+		v.apart = true
+	} else if err != nil {
+		return err
+	} else {
+		defer planar.Close()
 	}
 	painter, err := obscure.New(layout, v.plan.Policy.Fill)
 	if err != nil {
@@ -225,7 +247,7 @@ func (v *verifier) compare(ctx context.Context) error {
 	})
 	group.Go(func() error {
 		defer close(got)
-		return v.readDerivative(gctx, layout, freeGot, got)
+		return v.readDerivative(gctx, layout, planar, freeGot, got)
 	})
 	group.Go(func() error {
 		for {
@@ -257,8 +279,8 @@ func (v *verifier) compare(ctx context.Context) error {
 	return c.contact.write(v.request.SheetOut)
 }
 
-// readDerivative decodes the finished file; damage there is a failed verification.
-func (v *verifier) readDerivative(ctx context.Context, l media.Layout, free <-chan []byte, out chan<- shot) error {
+// readDerivative decodes the finished file, and has it watched where a planar is given; damage there is a failed verification.
+func (v *verifier) readDerivative(ctx context.Context, l media.Layout, planar *vision.Planar, free <-chan []byte, out chan<- shot) error {
 	view := media.PlainView(v.derivative)
 	if view.Layout != l {
 		return fmt.Errorf("%w: derivative decodes to another layout", ErrVerify)
@@ -268,28 +290,50 @@ func (v *verifier) readDerivative(ctx context.Context, l media.Layout, free <-ch
 	if err != nil {
 		return fmt.Errorf("%w: decode derivative: %w", ErrVerify, err)
 	}
+	each := func(info media.FrameInfo, frame []byte) error { return nil }
+	if planar == nil {
+		return errors.Join(v.eachFrame(ctx, dec, each, free, out), dec.Close())
+	}
+	w, err := v.newWatch(ctx, planar)
+	if err != nil {
+		return errors.Join(err, dec.Close())
+	}
+	defer w.close()
+	each = func(info media.FrameInfo, frame []byte) error { return w.take(ctx, info.PTS, frame) }
+	if err := errors.Join(v.eachFrame(ctx, dec, each, free, out), dec.Close()); err != nil {
+		return w.fail(err)
+	}
+	v.watched, err = w.end(ctx)
+	return err
+}
+
+// eachFrame goes through the finished file: each frame is noted, told to each and sent out.
+func (v *verifier) eachFrame(ctx context.Context, dec *media.Decoder, each func(media.FrameInfo, []byte) error, free <-chan []byte, out chan<- shot) error {
 	for {
 		var buf []byte
 		select {
 		case buf = <-free:
 		case <-ctx.Done():
-			return errors.Join(context.Cause(ctx), dec.Close())
+			return context.Cause(ctx)
 		}
 		info, err := dec.Next(buf)
 		if errors.Is(err, io.EOF) {
-			return dec.Close()
+			return nil
 		}
 		if err == nil && info.Damaged {
 			err = fmt.Errorf("frame %d is damaged (%s)", info.Number, info.Why)
 		}
 		if err != nil {
-			return errors.Join(fmt.Errorf("%w: decode derivative: %w", ErrVerify, err), dec.Close())
+			return fmt.Errorf("%w: decode derivative: %w", ErrVerify, err)
 		}
 		v.shown.add(info.PTS, buf)
+		if err := each(info, buf); err != nil {
+			return err
+		}
 		select {
 		case out <- shot{info: info, pixels: buf}:
 		case <-ctx.Done():
-			return errors.Join(context.Cause(ctx), dec.Close())
+			return context.Cause(ctx)
 		}
 	}
 }

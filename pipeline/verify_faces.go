@@ -71,40 +71,105 @@ func (v *verifier) lookAgain(ctx context.Context) error {
 	return writeJSON(v.request.ExtraOut, extras)
 }
 
-// search decodes the derivative once more and shows it to the verifier's networks.
+// search shows the derivative to the verifier's networks, as far as that was not done while it was compared, and says how many frames
+// they looked at.
 func (v *verifier) search(ctx context.Context) ([]sighting, int, error) {
+	var passes []int // quarters
+	seen := v.watched
+	if seen == nil {
+		seen, passes = &seenFaces{}, append(passes, 0)
+	}
+	for _, degrees := range v.plan.Analysis.Turned {
+		passes = append(passes, degrees/quarter)
+	}
+	if len(passes) == 0 {
+		return seen.found, seen.looked, nil
+	}
+	finder, err := v.openFinder(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer finder.Close()
+	for i, turn := range passes {
+		more, err := v.searchTurned(ctx, finder, turn, v.passes()-len(passes)+i)
+		if err != nil {
+			return nil, 0, err
+		}
+		seen.found = append(seen.found, more.found...)
+		if turn == 0 {
+			seen.looked = more.looked
+		}
+	}
+	slices.SortStableFunc(seen.found, func(a, b sighting) int { return a.frame - b.frame })
+	return seen.found, seen.looked, nil
+}
+
+// openFinder opens the verifier's networks.
+func (v *verifier) openFinder(ctx context.Context) (*vision.Finder, error) {
 	finder, err := vision.Open(ctx, vision.Options{
 		Models: v.request.Config.Models, Engine: v.request.Config.Engine, Effort: v.plan.Policy.Effort,
 		Threads: v.request.Config.Threads, Purpose: vision.PurposeVerify})
 	if err != nil {
-		return nil, 0, fmt.Errorf("open detectors: %w", err)
+		return nil, fmt.Errorf("open detectors: %w", err)
 	}
-	defer finder.Close()
-	found, looked, err := v.searchTurned(ctx, finder, 0, 1)
-	for i, degrees := range v.plan.Analysis.Turned {
-		if err != nil {
-			break
-		}
-		var more []sighting
-		more, _, err = v.searchTurned(ctx, finder, degrees/quarter, 2+i)
-		found = append(found, more...)
-	}
-	slices.SortStableFunc(found, func(a, b sighting) int { return a.frame - b.frame })
-	return found, looked, err
+	return finder, nil
 }
 
-// searchTurned shows the derivative to the networks, turned by some quarters, and says how many frames they looked at. It tells its
-// progress as that of a pass.
-func (v *verifier) searchTurned(ctx context.Context, finder *vision.Finder, turn, pass int) ([]sighting, int, error) {
-	view := media.AnalysisView(v.derivative, finder.Long())
-	dec, err := media.Decode(ctx, v.request.Config.Tools, v.request.Out, v.derivative, view, nil)
-	if err != nil {
-		return nil, 0, fmt.Errorf("%w: decode derivative: %w", ErrVerify, err)
-	}
+// sweep starts to look at the derivative turned by some quarters.
+func (v *verifier) sweep(ctx context.Context, finder *vision.Finder, view media.View, turn int) (*vision.Sweep, error) {
 	sweep, err := finder.Sweep(ctx, vision.SweepOptions{Width: view.Layout.Width, Height: view.Layout.Height,
 		SourceWidth: v.derivative.Video.Width, SourceHeight: v.derivative.Video.Height, Turn: turn})
 	if err != nil {
-		return nil, 0, errors.Join(fmt.Errorf("start detectors: %w", err), dec.Close())
+		return nil, fmt.Errorf("start detectors: %w", err)
+	}
+	return sweep, nil
+}
+
+// seenFaces is what the networks saw in the derivative.
+type seenFaces struct {
+	found  []sighting
+	looked int // frames
+	seen   int // frames whose results came
+}
+
+// gather takes in what a sweep tells until its end. each is told the number of frames so far.
+func gather(sweep *vision.Sweep, each func(done int)) (*seenFaces, error) {
+	var s seenFaces
+	for res := range sweep.Results() {
+		if res.Err != nil {
+			sweep.Stop()
+			return nil, fmt.Errorf("detect faces: %w", res.Err)
+		}
+		s.seen++
+		if len(res.Searched) > 0 {
+			s.looked++
+		}
+		for _, d := range res.Detections {
+			s.found = append(s.found, sighting{frame: res.Index, face: d})
+		}
+		each(s.seen)
+	}
+	return &s, nil
+}
+
+// all says whether results came for all frames that were handed over.
+func (s *seenFaces) all(fed int) error {
+	if s.seen != fed {
+		return fmt.Errorf("%w: %d of %d frames of the derivative were searched", ErrVerify, s.seen, fed)
+	}
+	return nil
+}
+
+// searchTurned decodes the derivative and shows it to the networks, turned by some quarters. It tells its progress as that of a pass.
+func (v *verifier) searchTurned(ctx context.Context, finder *vision.Finder, turn, pass int) (*seenFaces, error) {
+	view := media.AnalysisView(v.derivative, finder.Long())
+	dec, err := media.Decode(ctx, v.request.Config.Tools, v.request.Out, v.derivative, view, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: decode derivative: %w", ErrVerify, err)
+	}
+	sweep, err := v.sweep(ctx, finder, view, turn)
+	if err != nil {
+		return nil, errors.Join(err, dec.Close())
 	}
 	defer sweep.Close()
 	done := make(chan error, 1)
@@ -115,33 +180,18 @@ func (v *verifier) searchTurned(ctx context.Context, finder *vision.Finder, turn
 		fed, err = v.feed(ctx, dec, sweep)
 		done <- err
 	}()
-	var found []sighting
-	looked, seen := 0, 0
-	for res := range sweep.Results() {
-		if res.Err != nil {
-			sweep.Stop()
-			return nil, 0, errors.Join(fmt.Errorf("detect faces: %w", res.Err), <-done)
-		}
-		seen++
-		v.tell(pass, res.Index+1)
-		if len(res.Searched) > 0 {
-			looked++
-		}
-		for _, d := range res.Detections {
-			found = append(found, sighting{frame: res.Index, face: d})
-		}
+	seen, err := gather(sweep, func(done int) { v.tell(pass, done) })
+	if err != nil {
+		return nil, errors.Join(err, <-done)
 	}
 	err = <-done
 	if ctx.Err() != nil {
-		return nil, 0, context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	if seen != fed {
-		return nil, 0, fmt.Errorf("%w: %d of %d frames of the derivative were searched", ErrVerify, seen, fed)
-	}
-	return found, looked, nil
+	return seen, seen.all(fed)
 }
 
 // feed decodes the derivative into the sweep, closes the decoder, and says how many frames it handed over.
@@ -159,12 +209,16 @@ func (v *verifier) feed(ctx context.Context, dec *media.Decoder, sweep *vision.S
 			}
 			return i, errors.Join(fmt.Errorf("%w: decode derivative: %w", ErrVerify, err), dec.Close())
 		}
-		pic.Time = float64(info.PTS) * v.derivative.Video.TimeBase.Float()
-		pic.Fresh = i < len(v.plan.Frames) && v.plan.Frames[i].Cut
+		pic.Time, pic.Fresh = v.moment(i, info.PTS)
 		if err := sweep.Submit(ctx, pic); err != nil {
 			return i, errors.Join(err, dec.Close())
 		}
 	}
+}
+
+// moment is when frame i of the derivative is shown, in seconds, and whether a scene begins there.
+func (v *verifier) moment(i int, pts int64) (at float64, fresh bool) {
+	return float64(pts) * v.derivative.Video.TimeBase.Float(), i < len(v.plan.Frames) && v.plan.Frames[i].Cut
 }
 
 // Where a sighting lies.

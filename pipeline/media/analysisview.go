@@ -44,3 +44,6 @@ func PlainView(p *Probe) View {
 	b.turn()
 	return b.view()
 }
+
+// FullRange says that samples of the travelling picture go from 0 to their largest value, and not from black to white within that.
+func (v *VideoStream) FullRange() bool { return rangeOf(v) == "pc" }

@@ -102,14 +102,14 @@ func TestSchedule(t *testing.T) {
 		{"a gap", []float64{0, .04, .9, .94, .98}, []int{0, 2, 4}, []int{0, 2}, []int{2}},
 		{"no times", []float64{0, 0, 0, 0, 0, 0}, []int{0, 2, 4}, []int{0, 5}, nil},
 	} {
-		s := &Sweep{}
+		s := &Sweep{looked: make([]float64, len(r.passes))}
 		for _, p := range r.passes {
 			s.passes = append(s.passes, &lookPass{pass: p})
 		}
 		var first, second, sparse []int
 		for i, at := range c.times {
-			s.next = i
 			due, far := s.schedule(at)
+			s.noteLook(at, due)
 			if due[0] {
 				first = append(first, i)
 			}

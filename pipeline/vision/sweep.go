@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"gocv.io/x/gocv"
@@ -69,6 +70,7 @@ type Sweep struct {
 	running sync.WaitGroup
 
 	passes []*lookPass
+	motion bool // is measured, which takes every picture
 	next   int
 	prev   chan smallPicture // what the last submitted picture will leave for the next one
 	last   float64           // time of the last submitted picture
@@ -140,8 +142,10 @@ func (s *Sweep) start(ctx context.Context, f *Finder) error {
 		}
 		s.passes = append(s.passes, lp)
 	}
+	s.looked = make([]float64, len(s.passes))
+	s.motion = f.recipe.motion && s.opts.Turn == 0
 	for range f.threads {
-		l := newLooker(s.opts, s.passes, f.recipe.motion && s.opts.Turn == 0)
+		l := newLooker(s.opts, s.passes, s.motion)
 		s.running.Go(func() {
 			s.look(ctx, l)
 			l.close()
@@ -171,14 +175,9 @@ func (s *Sweep) Return(p *Picture) { s.pool <- p }
 func (s *Sweep) Submit(ctx context.Context, p *Picture) error {
 	j := job{index: s.next, picture: p, result: make(chan Result, 1), before: s.prev, after: make(chan smallPicture, 1)}
 	j.due, j.sparse = s.schedule(p.Time)
-	select {
-	case s.queue <- j.result:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-s.stopped:
-		return s.why()
+	if err := s.enter(ctx, p.Time, j.due, j.result); err != nil {
+		return err
 	}
-	s.next++
 	s.prev = j.after
 	select {
 	case s.work <- j:
@@ -188,6 +187,44 @@ func (s *Sweep) Submit(ctx context.Context, p *Picture) error {
 		return context.Cause(ctx)
 	case <-s.stopped:
 		return s.why()
+	}
+}
+
+// Wanted says whether anybody looks at the next picture, if its Time and Fresh are these. Where nobody does, Pass saves making it.
+func (s *Sweep) Wanted(at float64, fresh bool) bool {
+	due, _ := s.schedule(at)
+	return s.motion || fresh || s.next == 0 || slices.Contains(due, true)
+}
+
+// Pass stands for the next picture where it is not wanted: it gets a result like any other.
+func (s *Sweep) Pass(ctx context.Context, at float64) error {
+	due, _ := s.schedule(at)
+	result := make(chan Result, 1)
+	result <- Result{Index: s.next, Motion: still}
+	return s.enter(ctx, at, due, result)
+}
+
+// enter gives the next picture its place among the results, and notes who looks at it.
+func (s *Sweep) enter(ctx context.Context, at float64, due []bool, result chan Result) error {
+	select {
+	case s.queue <- result:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-s.stopped:
+		return s.why()
+	}
+	s.noteLook(at, due)
+	return nil
+}
+
+// noteLook moves on to the next picture.
+func (s *Sweep) noteLook(at float64, due []bool) {
+	s.next++
+	s.last = at
+	for i, look := range due {
+		if look {
+			s.looked[i] = at
+		}
 	}
 }
 
@@ -201,17 +238,9 @@ const (
 // schedule says which passes look at the next picture.
 func (s *Sweep) schedule(at float64) (due []bool, sparse bool) {
 	const slack = 1e-6
-	if s.looked == nil {
-		s.looked = make([]float64, len(s.passes))
-	}
 	sparse = at-s.last >= sparseSeconds-slack
-	s.last = at
 	for i, p := range s.passes {
-		look := s.next%p.every == 0 || at-s.looked[i] >= float64(p.every)*frameSeconds-slack || sparse && p.lone
-		if look {
-			s.looked[i] = at
-		}
-		due = append(due, look)
+		due = append(due, s.next%p.every == 0 || at-s.looked[i] >= float64(p.every)*frameSeconds-slack || sparse && p.lone)
 	}
 	return due, sparse
 }

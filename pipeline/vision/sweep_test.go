@@ -3,6 +3,7 @@ package vision
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -281,4 +282,75 @@ func lookOnce(t testing.TB, f *Finder, o SweepOptions, picture gocv.Mat) Result 
 	}
 	s.Done()
 	return <-s.Results()
+}
+
+// TestPassIsAPictureThatNobodyLooksAt: a sweep to which only wanted pictures are handed in tells the same as one that gets them all.
+func TestPassIsAPictureThatNobodyLooksAt(t *testing.T) {
+	f := open(t, Options{Threads: 2, Purpose: PurposeVerify})
+	o := SweepOptions{Width: 480, Height: 270, SourceWidth: 480, SourceHeight: 270}
+	const n = 22
+	fresh := func(i int) bool { return i == 9 }
+	at := func(i int) float64 { // a gap before frame 15
+		if i < 15 {
+			return float64(i) * 0.04
+		}
+		return float64(i)*0.04 + 1
+	}
+	results := func(pass bool) (all []Result, made int) {
+		s, err := f.Sweep(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		fed := make(chan error, 1)
+		go func() {
+			defer s.Done()
+			for i := range n {
+				if pass && !s.Wanted(at(i), fresh(i)) {
+					if err := s.Pass(t.Context(), at(i)); err != nil {
+						fed <- err
+						return
+					}
+					continue
+				}
+				made++
+				p, err := s.Get(t.Context())
+				if err != nil {
+					fed <- err
+					return
+				}
+				for k := range p.Bytes() {
+					p.Bytes()[k] = 110
+				}
+				DrawFace(p.Bytes(), o.Width, o.Height, faceAt(i, 9))
+				p.Time, p.Fresh = at(i), fresh(i)
+				if err := s.Submit(t.Context(), p); err != nil {
+					fed <- err
+					return
+				}
+			}
+			fed <- nil
+		}()
+		for r := range s.Results() {
+			all = append(all, r)
+		}
+		if err := <-fed; err != nil {
+			t.Fatal(err)
+		}
+		return all, made
+	}
+	every, _ := results(false)
+	some, made := results(true)
+	if len(every) != n || !reflect.DeepEqual(every, some) {
+		t.Errorf("all handed in:\n%+v\nonly the wanted:\n%+v", every, some)
+	}
+	looked := 0
+	for _, r := range every {
+		if len(r.Searched) > 0 {
+			looked++
+		}
+	}
+	if made != looked || looked == n {
+		t.Errorf("%d pictures were wanted, %d looked at", made, looked)
+	}
 }
