@@ -13,10 +13,10 @@ const (
 	gainFrom    = 4
 	easySide    = 32.0   // pixels of a picture whose long side is pictureLong
 	pictureLong = 1536.0 // pixels
-	leastScore  = 0.78   // from which a track may be a face
+	leastScore  = 0.785  // from which a track may be a face
 	// One frame is enough where the scales of the fast network agree that much; large faces count in full here, lest one
 	// that shows up between two looks of the second network is lost.
-	leastOnce = 0.6
+	leastOnce = 0.67
 	// A sighting at either end of a track belongs to it from leastEnd, by what was seen within backSeconds or backFrames of it.
 	leastEnd    = 0.4
 	backSeconds = 0.3
