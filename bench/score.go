@@ -55,9 +55,19 @@ func (s *Score) add(o Score) {
 	}
 }
 
+// debianPython is the system's own interpreter, for which `make bench` installs what leakcheck needs; another one may come before it
+// on the PATH.
+func debianPython() string {
+	const own = "/usr/bin/python3"
+	if _, err := os.Stat(own); err == nil {
+		return own
+	}
+	return "python3"
+}
+
 // leakcheck scores a derivative. Files that cannot be compared are an errRefused.
 func (b *bench) leakcheck(ctx context.Context, clip, out, truth string) (Score, error) {
-	cmd := exec.CommandContext(ctx, "python3", filepath.Join(b.shared, "tools", "leakcheck"), clip, out, truth, "--json")
+	cmd := exec.CommandContext(ctx, debianPython(), filepath.Join(b.shared, "tools", "leakcheck"), clip, out, truth, "--json")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	answer, err := cmd.Output()
