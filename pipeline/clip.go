@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"veil/pipeline/decide"
+	"veil/pipeline/media"
 )
 
 const (
@@ -201,7 +202,7 @@ func (c *clip) storePlan(plan decide.Plan) error {
 // render runs the second pass into the temporary output.
 func (c *clip) render(ctx context.Context, s Stages) error {
 	res, err := s.Render(ctx, RenderRequest{Config: c.request.Config, In: c.request.In, Plan: c.planPath, Out: c.part,
-		CRF: c.crf, Audio: c.scratch.path("audio.m4a")}, c.events)
+		CRF: c.crf, Audio: c.scratch.path("audio.m4a"), Probe: c.probe()}, c.events)
 	if err != nil {
 		return err
 	}
@@ -210,7 +211,15 @@ func (c *clip) render(ctx context.Context, s Stages) error {
 	return nil
 }
 
-// verify runs the check on the temporary output.
+// probe is what the first pass saw of the source; nil where it was another run's.
+func (c *clip) probe() *media.Probe {
+	if c.analyzed.Frames == 0 {
+		return nil
+	}
+	return &c.analyzed.Probe
+}
+
+// verify runs the check on the temporary output. It inspects the source for itself.
 func (c *clip) verify(ctx context.Context, s Stages) error {
 	res, err := s.Verify(ctx, VerifyRequest{Config: c.request.Config, In: c.request.In, Out: c.part, Plan: c.planPath,
 		ExtraOut: c.scratch.path("extra.json"), FramesOut: c.scratch.path("frames.json"), SheetOut: c.sheetPath()}, c.events)

@@ -67,6 +67,8 @@ type RenderRequest struct {
 	CRF    int    `json:"crf"`  // 0: the profile's
 	// Audio is a path in scratch for the re-encoded sound.
 	Audio string `json:"audio"`
+	// Probe is what the first pass of the same run saw of In, which need not be inspected again then; nil: it is.
+	Probe *media.Probe `json:"probe,omitempty"`
 }
 
 // RenderResult is what the second pass tells.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"veil/pipeline/decide"
+	"veil/pipeline/media"
 	"veil/pipeline/track"
 )
 
@@ -22,6 +23,7 @@ type fakeStages struct {
 	analyzed, rendered, verified int
 	crfs                         []int
 	extrasSeen                   []string
+	probes                       []*media.Probe // that renders were given
 }
 
 func (f *fakeStages) Analyze(_ context.Context, r AnalyzeRequest, _ func(Event)) (AnalyzeResult, error) {
@@ -31,7 +33,7 @@ func (f *fakeStages) Analyze(_ context.Context, r AnalyzeRequest, _ func(Event))
 	if err != nil {
 		return AnalyzeResult{}, err
 	}
-	res := AnalyzeResult{Seconds: 1}
+	res := AnalyzeResult{Frames: 1, Seconds: 1}
 	res.Probe.Video.Frames = f.packets
 	return res, os.WriteFile(r.PlanOut, b, 0o600)
 }
@@ -43,6 +45,7 @@ func (f *fakeStages) Render(_ context.Context, r RenderRequest, _ func(Event)) (
 		crf = 20
 	}
 	f.crfs = append(f.crfs, crf)
+	f.probes = append(f.probes, r.Probe)
 	if f.onRender != nil {
 		if err := f.onRender(r); err != nil {
 			return RenderResult{}, err
@@ -147,10 +150,15 @@ func TestRedactReleases(t *testing.T) {
 
 func TestRedactHoldsAfterTwoRounds(t *testing.T) {
 	r := testRequest(t)
-	f := &fakeStages{t: t, verdicts: []VerifyResult{aFinding}}
+	f := &fakeStages{t: t, verdicts: []VerifyResult{aFinding}, packets: 3}
 	out, err := Redact(context.Background(), f, r, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for i, p := range f.probes {
+		if p == nil || p.Video.Frames != 3 {
+			t.Errorf("render %d was not told what the first pass saw: %+v", i, p)
+		}
 	}
 	if out.State != Held || f.rendered != 1+maxRounds || f.analyzed != 1+maxRounds {
 		t.Errorf("state %s after %d renders and %d analyses", out.State, f.rendered, f.analyzed)
@@ -172,6 +180,9 @@ func TestRedactHoldsAfterTwoRounds(t *testing.T) {
 	out, err = Redact(context.Background(), f, r, nil)
 	if err != nil || out.State != Released {
 		t.Fatalf("%v %v", out.State, err)
+	}
+	if f.probes[0] != nil {
+		t.Errorf("a render without a first pass was told what it saw: %+v", f.probes[0])
 	}
 	onlyFiles(t, r, "out.held.mp4", "out.held.plan.json", "out.mp4")
 }

@@ -31,9 +31,11 @@ func (Direct) Render(ctx context.Context, r RenderRequest, events func(Event)) (
 	if err != nil {
 		return RenderResult{}, err
 	}
-	probe, err := media.Inspect(ctx, r.Config.Tools, r.In, r.Config.Limits)
-	if err != nil {
-		return RenderResult{}, err
+	probe := r.Probe
+	if probe == nil {
+		if probe, err = media.Inspect(ctx, r.Config.Tools, r.In, r.Config.Limits); err != nil {
+			return RenderResult{}, err
+		}
 	}
 	if err := fits(plan, probe); err != nil {
 		return RenderResult{}, err

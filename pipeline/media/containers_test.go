@@ -1,9 +1,11 @@
 package media
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -170,7 +172,16 @@ func inspectAndDecode(t *testing.T, path string) ([]FrameInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decodeAll(t, path, p, AnalysisView(p, 160), nil)
+	// One pass tells the next in these words.
+	b, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	var told Probe
+	if err := json.Unmarshal(b, &told); err != nil || !reflect.DeepEqual(p, &told) {
+		t.Errorf("%s: told as %s, %v", filepath.Base(path), b, err)
+	}
+	return decodeAll(t, path, &told, AnalysisView(p, 160), nil)
 }
 
 // What the container and the first frames tell, of clips that have it.
