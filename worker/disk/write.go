@@ -88,7 +88,7 @@ func Replace(path string, b []byte, mode os.FileMode) error {
 		err = replaceNamed(path, b, mode)
 	}
 	if err != nil {
-		return fmt.Errorf("write %s: %w", Base(path), Plain(err))
+		return fmt.Errorf("write %s: %w", Base(path), err)
 	}
 	return nil
 }
@@ -104,7 +104,7 @@ func replaceUnnamed(path string, b []byte, mode os.FileMode) error {
 	defer f.Close()
 	_, err = f.Write(b)
 	if err := errors.Join(err, f.Chmod(mode), f.Sync()); err != nil {
-		return err
+		return Plain(err)
 	}
 	name := func(to string) error {
 		return unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.AT_FDCWD, to, unix.AT_SYMLINK_FOLLOW)
@@ -116,7 +116,7 @@ func replaceUnnamed(path string, b []byte, mode os.FileMode) error {
 			return errNamed
 		}
 		if err := os.Rename(temp, path); err != nil {
-			return errors.Join(err, os.Remove(temp))
+			return errors.Join(Plain(err), os.Remove(temp))
 		}
 		return nil
 	}
@@ -129,14 +129,14 @@ func replaceUnnamed(path string, b []byte, mode os.FileMode) error {
 func replaceNamed(path string, b []byte, mode os.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".veil-*")
 	if err != nil {
-		return err
+		return Plain(err)
 	}
 	_, err = f.Write(b)
 	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+		return errors.Join(Plain(err), os.Remove(f.Name()))
 	}
 	return nil
 }
