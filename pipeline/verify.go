@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,24 +65,18 @@ func toleranceOf(fill string) tolerance {
 // the detectors.
 func (Direct) Verify(ctx context.Context, r VerifyRequest, events func(Event)) (VerifyResult, error) {
 	start := time.Now()
-	plan, err := readPlan(r.Plan)
-	if err != nil {
-		return VerifyResult{}, err
-	}
 	// Side by side: each takes some tenths of a second.
-	var derivative *media.Probe
-	var unreadable error
-	var inspecting sync.WaitGroup
-	inner, cancel := context.WithCancel(ctx)
-	defer cancel()
-	inspecting.Go(func() { derivative, unreadable = media.Inspect(inner, r.Config.Tools, r.Out, media.Limits{}) })
-	source, err := media.Inspect(ctx, r.Config.Tools, r.In, r.Config.Limits)
-	if err != nil {
-		cancel()
-		inspecting.Wait()
+	var plan decide.Plan
+	var source, derivative *media.Probe
+	var noPlan, noSource, unreadable error
+	var reading sync.WaitGroup
+	reading.Go(func() { plan, noPlan = readPlan(r.Plan) })
+	reading.Go(func() { source, noSource = media.Inspect(ctx, r.Config.Tools, r.In, r.Config.Limits) })
+	reading.Go(func() { derivative, unreadable = media.Inspect(ctx, r.Config.Tools, r.Out, media.Limits{}) })
+	reading.Wait()
+	if err := cmp.Or(noPlan, noSource); err != nil {
 		return VerifyResult{}, err
 	}
-	inspecting.Wait()
 	if err := fits(plan, source); err != nil {
 		return VerifyResult{}, err
 	}
@@ -117,7 +112,7 @@ type verifier struct {
 	source, derivative *media.Probe
 	target             *media.Target
 	shown              *Shown     // what the derivative shows
-	apart              bool       // the search decodes the derivative for itself
+	searchApart        bool       // the search decodes the derivative for itself
 	watched            *seenFaces // what was seen of it upright while it was compared; nil: nobody looked
 	result             VerifyResult
 	events             func(Event)
@@ -127,7 +122,7 @@ type verifier struct {
 // pictures of its own, and once more for each turn.
 func (v *verifier) passes() int {
 	n := 1 + len(v.plan.Analysis.Turned)
-	if v.apart {
+	if v.searchApart {
 		n++
 	}
 	return n
@@ -208,17 +203,17 @@ type pair struct {
 	want, got shot
 }
 
-// compare decodes original and derivative side by side.
+// compare decodes original and derivative side by side, and has the derivative watched, so that it is decoded once.
 func (v *verifier) compare(ctx context.Context) error {
 	layout := v.target.View.Layout
 	if v.derivative.Video.Width != layout.Width || v.derivative.Video.Height != layout.Height || v.derivative.Video.Format != layout.Format {
 		v.note(checkFrames, "", []string{"not comparable: the picture has another shape"})
-		v.apart = true
+		v.searchApart = true
 		return nil
 	}
 	planar, err := vision.NewPlanar(&v.derivative.Video, layout)
 	if errors.Is(err, vision.ErrColours) {
-		v.apart = true
+		v.searchApart = true
 	} else if err != nil {
 		return err
 	} else {

@@ -127,9 +127,9 @@ func (v *verifier) sweep(ctx context.Context, finder *vision.Finder, view media.
 
 // seenFaces is what the networks saw in the derivative.
 type seenFaces struct {
-	found  []sighting
-	looked int // frames
-	seen   int // frames whose results came
+	found   []sighting
+	looked  int // frames that a network looked at
+	results int // frames whose results came
 }
 
 // gather takes in what a sweep tells until its end. each is told the number of frames so far.
@@ -140,22 +140,22 @@ func gather(sweep *vision.Sweep, each func(done int)) (*seenFaces, error) {
 			sweep.Stop()
 			return nil, fmt.Errorf("detect faces: %w", res.Err)
 		}
-		s.seen++
+		s.results++
 		if len(res.Searched) > 0 {
 			s.looked++
 		}
 		for _, d := range res.Detections {
 			s.found = append(s.found, sighting{frame: res.Index, face: d})
 		}
-		each(s.seen)
+		each(s.results)
 	}
 	return &s, nil
 }
 
 // all says whether results came for all frames that were handed over.
 func (s *seenFaces) all(fed int) error {
-	if s.seen != fed {
-		return fmt.Errorf("%w: %d of %d frames of the derivative were searched", ErrVerify, s.seen, fed)
+	if s.results != fed {
+		return fmt.Errorf("%w: %d of %d frames of the derivative were searched", ErrVerify, s.results, fed)
 	}
 	return nil
 }

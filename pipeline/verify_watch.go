@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"veil/pipeline/media"
 	"veil/pipeline/vision"
@@ -16,6 +17,7 @@ type watch struct {
 	finder *vision.Finder
 	sweep  *vision.Sweep
 	fed    int
+	shown  int        // of these, those that the networks were to look at
 	seen   *seenFaces // after done
 	done   chan error // of whoever takes in the results
 }
@@ -44,7 +46,7 @@ func (w *watch) take(ctx context.Context, pts int64, frame []byte) error {
 	at, fresh := w.v.moment(w.fed, pts)
 	w.fed++
 	if !w.sweep.Wanted(at, fresh) {
-		return w.sweep.Pass(ctx, at)
+		return w.sweep.Skip(ctx, at)
 	}
 	pic, err := w.sweep.Get(ctx)
 	if err != nil {
@@ -55,13 +57,17 @@ func (w *watch) take(ctx context.Context, pts int64, frame []byte) error {
 		return err
 	}
 	pic.Time, pic.Fresh = at, fresh
+	w.shown++
 	return w.sweep.Submit(ctx, pic)
 }
 
-// fail stops what is under way after an error, and adds what stopped the networks, if that came first.
+// fail stops what is under way after an error, and adds what stopped the networks, if that came first and not from here.
 func (w *watch) fail(err error) error {
 	w.sweep.Stop()
-	return errors.Join(<-w.done, err)
+	if first := <-w.done; first != nil && !errors.Is(first, context.Canceled) {
+		return errors.Join(first, err)
+	}
+	return err
 }
 
 // end says that no more frames come, waits for what is under way and gives what was seen.
@@ -73,6 +79,9 @@ func (w *watch) end(ctx context.Context) (*seenFaces, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if w.seen.looked != w.shown {
+		return nil, fmt.Errorf("%w: %d of %d pictures of the derivative were looked at", ErrVerify, w.seen.looked, w.shown)
 	}
 	return w.seen, w.seen.all(w.fed)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -37,8 +39,8 @@ func TestWatchedIsWhatASearchSees(t *testing.T) {
 		if err := v.compare(t.Context()); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if v.apart != v.derivative.Video.HDR || v.apart != (v.watched == nil) || v.apart != (name == "high dynamic range") {
-			t.Errorf("%s: apart %v, watched %v, high dynamic range %v", name, v.apart, v.watched, v.derivative.Video.HDR)
+		if v.searchApart != v.derivative.Video.HDR || v.searchApart != (v.watched == nil) || v.searchApart != (name == "high dynamic range") {
+			t.Errorf("%s: apart %v, watched %v, high dynamic range %v", name, v.searchApart, v.watched, v.derivative.Video.HDR)
 		}
 		watched, again, err := v.search(t.Context())
 		if err != nil || again != looked || len(watched) != len(searched) {
@@ -55,7 +57,8 @@ func TestWatchedIsWhatASearchSees(t *testing.T) {
 	}
 }
 
-// TestWatchFailsClosed: networks that can not be had, a cancel and a derivative that is cut short are errors of the comparison.
+// TestWatchFailsClosed: networks that can not be had, a cancel, early or late, a derivative that is cut and another number of frames
+// are errors, each of its own kind.
 func TestWatchFailsClosed(t *testing.T) {
 	v, _ := checked(t, madeClips[0], "solid", nil)
 	var err error
@@ -73,6 +76,32 @@ func TestWatchFailsClosed(t *testing.T) {
 	if err := w.compare(ctx); !errors.Is(err, context.Canceled) || w.watched != nil {
 		t.Errorf("after a cancel: %v, %v", err, w.watched)
 	}
+	b, err := os.ReadFile(v.request.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, share := range []int{50, 90} {
+		w = fresh()
+		w.request.Out = filepath.Join(t.TempDir(), "cut.mp4")
+		if err := os.WriteFile(w.request.Out, b[:share*len(b)/100], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.compare(t.Context()); !errors.Is(err, ErrVerify) || errors.Is(err, context.Canceled) || w.watched != nil {
+			t.Errorf("a derivative of which %d %% are left: %v, %v", share, err, w.watched)
+		}
+	}
+	for left := range 3 {
+		ctx, cancel := context.WithCancel(t.Context())
+		events := func(e Event) {
+			if e.Done >= e.Total-int64(left) {
+				cancel()
+			}
+		}
+		if _, err := (Direct{}).Verify(ctx, v.request, events); !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled %d frames before the end: %v", left, err)
+		}
+		cancel()
+	}
 	w = fresh()
 	w.request.Config.Models = t.TempDir()
 	if err := w.compare(t.Context()); err == nil || w.watched != nil {
@@ -83,7 +112,7 @@ func TestWatchFailsClosed(t *testing.T) {
 	if err := w.compare(t.Context()); err == nil {
 		t.Error("another number of frames than the plan's passed")
 	}
-	if err := (&seenFaces{seen: 3}).all(4); !errors.Is(err, ErrVerify) {
+	if err := (&seenFaces{results: 3}).all(4); !errors.Is(err, ErrVerify) {
 		t.Errorf("a frame without a result: %v", err)
 	}
 }

@@ -109,7 +109,7 @@ func TestSchedule(t *testing.T) {
 		var first, second, sparse []int
 		for i, at := range c.times {
 			due, far := s.schedule(at)
-			s.noteLook(at, due)
+			s.advance(at, due)
 			if due[0] {
 				first = append(first, i)
 			}

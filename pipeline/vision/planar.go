@@ -11,7 +11,8 @@ import (
 	"veil/pipeline/media"
 )
 
-// ErrColours is what NewPlanar says of samples that are no Y, Cb, Cr by weights that it knows: high dynamic range among them.
+// ErrColours is what NewPlanar says of frames that it makes no pictures of: packed ones, too large ones, and samples that are no Y, Cb,
+// Cr by weights that it knows, high dynamic range among them.
 var ErrColours = errors.New("colours of another kind")
 
 // lumaWeights are those of red and blue by ffmpeg's name of the colour space; an unknown one is taken for the old television's, as

@@ -28,7 +28,7 @@ type SweepOptions struct {
 
 // Result is what was seen in one picture.
 type Result struct {
-	Index int // in order of Submit, from 0
+	Index int // in order of Submit and Skip, from 0
 	// Detections and Motion are in source coordinates.
 	Detections []track.Detection
 	Turns      Turns    // of pictures that were looked at turned as well
@@ -55,7 +55,7 @@ func (p *Picture) Bytes() []byte { return p.bytes }
 
 // Sweep looks at the pictures of one clip. One goroutine gets and submits, one reads the results; Close may come from either.
 //
-// Every submitted picture has a channel for its one result, and these channels stand in a queue in the order of Submit: that
+// Every picture, skipped ones too, has a channel for its one result, and these channels stand in a queue in their order: that
 // is what keeps results in order, whoever is done first.
 type Sweep struct {
 	opts    SweepOptions
@@ -73,7 +73,7 @@ type Sweep struct {
 	motion bool // is measured, which takes every picture
 	next   int
 	prev   chan smallPicture // what the last submitted picture will leave for the next one
-	last   float64           // time of the last submitted picture
+	last   float64           // time of the last picture
 	looked []float64         // by pass: time of the last picture that it was due for
 	done   sync.Once
 	closed sync.Once
@@ -190,14 +190,18 @@ func (s *Sweep) Submit(ctx context.Context, p *Picture) error {
 	}
 }
 
-// Wanted says whether anybody looks at the next picture, if its Time and Fresh are these. Where nobody does, Pass saves making it.
+// Wanted says whether anybody looks at the next picture, if its Time and Fresh are these. Where nobody does, Skip saves making it.
 func (s *Sweep) Wanted(at float64, fresh bool) bool {
 	due, _ := s.schedule(at)
 	return s.motion || fresh || s.next == 0 || slices.Contains(due, true)
 }
 
-// Pass stands for the next picture where it is not wanted: it gets a result like any other.
-func (s *Sweep) Pass(ctx context.Context, at float64) error {
+// Skip stands for the next picture, of this Time, where it is not wanted: it gets a result like any other. One that somebody is to look
+// at is not skipped: that is an error.
+func (s *Sweep) Skip(ctx context.Context, at float64) error {
+	if s.Wanted(at, false) {
+		return fmt.Errorf("skip picture %d: it is to be looked at", s.next)
+	}
 	due, _ := s.schedule(at)
 	result := make(chan Result, 1)
 	result <- Result{Index: s.next, Motion: still}
@@ -213,12 +217,12 @@ func (s *Sweep) enter(ctx context.Context, at float64, due []bool, result chan R
 	case <-s.stopped:
 		return s.why()
 	}
-	s.noteLook(at, due)
+	s.advance(at, due)
 	return nil
 }
 
-// noteLook moves on to the next picture.
-func (s *Sweep) noteLook(at float64, due []bool) {
+// advance moves on to the next picture.
+func (s *Sweep) advance(at float64, due []bool) {
 	s.next++
 	s.last = at
 	for i, look := range due {
@@ -253,7 +257,7 @@ func (s *Sweep) Done() {
 	})
 }
 
-// Results gives one result for each submitted picture, in order, and is closed after the last one, or early when the sweep
+// Results gives one result for each picture that was submitted or skipped, in order, and is closed after the last one, or early when the sweep
 // was cancelled.
 func (s *Sweep) Results() <-chan Result { return s.results }
 
