@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"strings"
@@ -47,6 +48,43 @@ func decided(t testing.TB, in Input) Plan {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// TestCanonicalPlanIsReadAtOnce: what Encode writes is read without a second look at each field, and as with one; what is written
+// otherwise is not, and where it has no place in a plan it is refused as ever.
+func TestCanonicalPlanIsReadAtOnce(t *testing.T) {
+	p := fullPlan(t)
+	b := mustEncode(t, &p)
+	fast, ok := parseCanonical(b)
+	var strict Plan
+	if f := decodeStrict(b, &strict); !ok || len(f) > 0 {
+		t.Fatalf("canonical %v, faults %v", ok, f)
+	}
+	if diff := cmp.Diff(strict, fast); diff != "" {
+		t.Error(diff)
+	}
+	for name, change := range map[string]struct {
+		from, to string
+		refused  bool
+	}{
+		"a space":          {`"schema":`, `"schema": `, false},
+		"an escape":        {`"schema"`, `"\u0073chema"`, false},
+		"a field twice":    {`"schema":`, `"schema":"x","schema":`, true},
+		"an unknown field": {`"schema":`, `"secret":1,"schema":`, true},
+		"another case":     {`"schema":`, `"Schema":`, true},
+		"something more":   {"{", "{}{", true},
+	} {
+		other := bytes.Replace(b, []byte(change.from), []byte(change.to), 1)
+		if bytes.Equal(other, b) {
+			t.Fatalf("%s: nothing was changed", name)
+		}
+		if _, ok := parseCanonical(other); ok {
+			t.Errorf("%s: taken for canonical", name)
+		}
+		if _, err := ParsePlan(other); (err != nil) != change.refused {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func TestPlanReadsBackAsWritten(t *testing.T) {
