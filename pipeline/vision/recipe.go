@@ -46,8 +46,8 @@ var recipes = map[string]map[string]recipe{
 			{network: CenterFace, looks: [][]int{{1536, 512}}, threshold: 0.12, every: 5, maxGrow: 1.5},
 		}},
 		EffortFast: {motion: true, apart: true, passes: []pass{
-			{network: YuNet, looks: [][]int{{1536}, {640, 256}}, threshold: 0.3, every: 2, maxGrow: 2,
-				turning: turning{long: 640, threshold: 0.5, every: 16, wide: 1536, wideEvery: 480}},
+			{network: YuNet, looks: [][]int{{1536}, {640, 256}}, threshold: 0.3, every: 3, maxGrow: 2,
+				turning: turning{long: 640, threshold: 0.5, every: 15, wide: 1536, wideEvery: 480}},
 			{network: CenterFace, looks: [][]int{{1536, 512}}, threshold: 0.12, every: 10, maxGrow: 1.5},
 		}},
 	},
