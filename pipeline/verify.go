@@ -114,14 +114,15 @@ type verifier struct {
 	shown              *Shown     // what the derivative shows
 	searchApart        bool       // the search decodes the derivative for itself
 	watched            *seenFaces // what was seen of it upright while it was compared; nil: nobody looked
+	confirms           int        // passes through the source for what was seen in the open
 	result             VerifyResult
 	events             func(Event)
 }
 
 // passes is how often the derivative is gone through: for the comparison and the search, which are one pass where the search needs no
-// pictures of its own, and once more for each turn.
+// pictures of its own, and once more for each turn; and the source, as far as by now it has to be held against what was seen in the open.
 func (v *verifier) passes() int {
-	n := 1 + len(v.plan.Analysis.Turned)
+	n := 1 + len(v.plan.Analysis.Turned) + v.confirms
 	if v.searchApart {
 		n++
 	}

@@ -91,6 +91,8 @@ func (v *verifier) searchSource(ctx context.Context, finder *vision.Finder, turn
 		free <- make([]byte, view.Layout.Size())
 	}
 	var frames []int // in order of Submit; read after the sweep's end
+	v.confirms++
+	pass := v.passes() - 1
 	group.Go(func() error {
 		defer close(shots)
 		p := &planned{tools: v.request.Config.Tools, in: v.request.In, probe: v.source, plan: &v.plan, view: view, part: &part}
@@ -115,6 +117,7 @@ func (v *verifier) searchSource(ctx context.Context, finder *vision.Finder, turn
 				}
 			}
 			free <- s.pixels
+			v.tell(pass, s.info.Number+1)
 		}
 		return nil
 	})
@@ -136,6 +139,7 @@ func (v *verifier) searchSource(ctx context.Context, finder *vision.Finder, turn
 	if n := len(lights) * len(wanted); len(found) != n || len(frames) != n {
 		return nil, fmt.Errorf("%w: %d of %d pictures of the source were looked at", ErrVerify, len(found), n)
 	}
+	v.tell(pass, len(v.plan.Frames))
 	seen := map[int][]track.Detection{}
 	for i, frame := range frames {
 		seen[frame] = append(seen[frame], found[i]...)

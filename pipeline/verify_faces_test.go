@@ -115,9 +115,15 @@ func TestOpenFacesAreConfirmedByTheSource(t *testing.T) {
 			{frame: i, face: track.Detection{Box: face, Score: 0.6, Turn: c.turn}},
 			{frame: i + 1, face: track.Detection{Box: empty, Score: 0.99, Turn: c.turn}},
 		}
+		before := int64(v.passes() * len(v.plan.Frames))
+		var told []Event
+		v.events = func(e Event) { told = append(told, e) }
 		got, err := v.confirm(t.Context(), sightings)
 		if err != nil || !slices.Equal(got, sightings[1:2]) {
 			t.Errorf("%s: confirmed %+v, %v, want %+v", c.clip, got, err, sightings[1:2])
+		}
+		if n := len(told); n < 2 || told[0].Done <= before || told[0].Done >= told[0].Total || told[n-1].Done != told[n-1].Total {
+			t.Errorf("%s: progress after %d: %+v", c.clip, before, told)
 		}
 	}
 }
