@@ -3,6 +3,7 @@ package vision
 import (
 	"image"
 	"math"
+	"slices"
 
 	"gocv.io/x/gocv"
 
@@ -38,7 +39,7 @@ const (
 	// clearScore is the score of a face that is seen clearly.
 	clearScore = 0.7
 	// turnedShare and turnedLeast say when a clip is searched turned: from that many faces which are clearest so, beside those
-	// that are clearest upright.
+	// that are clearest at the turn with most of them.
 	turnedShare = 0.5
 	turnedLeast = 2
 )
@@ -53,15 +54,17 @@ func (t *Turns) Add(o Turns) {
 // Worth gives the turns at which the whole clip should be searched once more, rising.
 func (t Turns) Worth() []int {
 	var worth []int
+	least := max(turnedLeast, int(math.Ceil(turnedShare*float64(slices.Max(t[:])))))
 	for turn := 1; turn < len(t); turn++ {
-		if t[turn] >= max(turnedLeast, int(math.Ceil(turnedShare*float64(t[0])))) {
+		if t[turn] >= least {
 			worth = append(worth, turn)
 		}
 	}
 	return worth
 }
 
-// clearest counts faces seen upright and turned, each at the turn with its best score.
+// clearest counts a picture's faces, seen upright and turned, each at the turn with its best score. One face alone that is clearest
+// at another turn than those beside it says nothing of the camera: it is a person who lies, or a pattern.
 func clearest(faces []found, maxIoU float64) Turns {
 	var clear []found
 	for _, f := range faces {
@@ -72,6 +75,12 @@ func clearest(faces []found, maxIoU float64) Turns {
 	var t Turns
 	for _, f := range suppress(clear, maxIoU) {
 		t[f.turn]++
+	}
+	most := slices.Index(t[:], slices.Max(t[:]))
+	for turn := range t {
+		if turn != most && t[turn] == 1 {
+			t[turn] = 0
+		}
 	}
 	return t
 }

@@ -108,9 +108,34 @@ func TestTurnsWorthASearch(t *testing.T) {
 		{Turns{120, 3, 6, 0}, nil},          // and some beside people who stand
 		{Turns{0, 0, 40, 0}, []int{2}},      // everybody upside down
 		{Turns{20, 0, 11, 12}, []int{2, 3}}, // the camera was turned over in mid-clip
+		{Turns{0, 3, 40, 2}, []int{2}},      // false alarms beside people upside down
 	} {
 		if got := c.counted.Worth(); !slices.Equal(got, c.want) {
 			t.Errorf("%v: worth %v, want %v", c.counted, got, c.want)
+		}
+	}
+}
+
+// TestClearestTurnsOfAPicture: faces count where they are seen best, and one alone at another turn than the others does not.
+func TestClearestTurnsOfAPicture(t *testing.T) {
+	face := func(x, score float64, turn int) found {
+		return found{box: track.Box{X: x, Y: 50, W: 40, H: 50}, score: score, turn: turn}
+	}
+	for _, c := range []struct {
+		name  string
+		faces []found
+		want  Turns
+	}{
+		{"nobody", nil, Turns{}},
+		{"seen twice", []found{face(0, 0.8, 0), face(2, 0.9, 2)}, Turns{0, 0, 1, 0}},
+		{"not clear", []found{face(0, 0.69, 2), face(100, 0.7, 1)}, Turns{0, 1, 0, 0}},
+		{"a pattern beside one who stands", []found{face(0, 0.8, 0), face(100, 0.9, 2)}, Turns{1, 0, 0, 0}},
+		{"a pattern beside people upside down", []found{face(0, 0.8, 0), face(100, 0.9, 2), face(200, 0.9, 2)}, Turns{0, 0, 2, 0}},
+		{"two lie beside three who stand",
+			[]found{face(0, 0.8, 0), face(100, 0.9, 1), face(200, 0.9, 1), face(300, 0.8, 0), face(400, 0.8, 0)}, Turns{3, 2, 0, 0}},
+	} {
+		if got := clearest(c.faces, networks[YuNet].maxIoU); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
 }
