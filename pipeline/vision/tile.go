@@ -9,10 +9,10 @@ import (
 const (
 	// tilePixels is the most that a network is shown at once: beyond it a network needs memory by the hundred megabytes
 	// (CenterFace at 1536x864: 420) and is no faster.
-	tilePixels = 440_000
-	// tileOverlap is what two neighbouring tiles share at least, pixels: faces up to this size lie whole in one of them, and both
-	// networks find larger ones at a smaller scale, which is one tile.
-	tileOverlap = 40
+	tilePixels = 420_000
+	// tileOverlap is what two neighbouring tiles share, pixels: faces up to this size lie whole in one of them, and YuNet finds
+	// larger ones at the smaller scale, which is one tile.
+	tileOverlap = 64
 	// tileRim is how near to a tile's inner border a box counts as cut.
 	tileRim = 2
 )
