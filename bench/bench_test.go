@@ -145,6 +145,8 @@ func TestParse(t *testing.T) {
 		"-leaks wild_* -why":   {leaks: "wild_*", why: true, effort: "thorough"},
 		"-turned -deface":      {turned: true, deface: true, effort: "thorough"},
 		"-pictures -runs 3":    {pictures: true, effort: "thorough"},
+		"-plans w* -clips a":   {plans: "w*", folder: "a", effort: "thorough"},
+		"-clips a":             {},
 		"-leaks x -effort odd": {},
 		"wild_*":               {},
 	} {

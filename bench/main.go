@@ -9,10 +9,12 @@
 //	go run ./bench -leaks 'wild_*'    clips with ground truth whose names match
 //	go run ./bench -turned            copies of the easy clips, turned by 90 and 180 degrees in the pixels
 //	go run ./bench -pictures          recall by size and false alarms on single pictures
+//	go run ./bench -plans '*'         what the first pass alone leaves bare, for work on it; nothing is rendered
 //
 // The parts can be asked for together. -effort fast, thorough or both (default both where no part is asked for, else thorough);
 // -deface=false leaves the comparison out and -deface adds it where only parts are asked for; -why lists every face that a plan
-// leaves bare.
+// leaves bare. -plans takes -clips FOLDER for other clips with ground truth, and -analyses FOLDER, where it keeps what the networks
+// saw and reads it from the second run on: what comes after them can then be tried in seconds.
 package main
 
 import (
@@ -47,11 +49,13 @@ type Results struct {
 	Footage  []capacity.Footage `json:"footage,omitempty"`
 	Clips    []Row              `json:"clips,omitempty"`
 	Pictures []PictureRow       `json:"pictures,omitempty"`
+	Plans    []PlanRow          `json:"plans,omitempty"`
 }
 
 type options struct {
 	speed, memory, footage, turned, pictures, deface, why, json bool
 	leaks, effort, seconds                                      string
+	plans, folder, analyses                                     string
 	runs                                                        int
 	footageSeconds                                              int
 }
@@ -68,6 +72,9 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.footageSeconds, "footage-seconds", 4, "length of the clips of -footage")
 	f.BoolVar(&o.turned, "turned", false, "faces left visible in turned copies of the easy clips")
 	f.BoolVar(&o.pictures, "pictures", false, "recall and false alarms on single pictures")
+	f.StringVar(&o.plans, "plans", "", "what the first pass alone leaves bare in the clips whose names match this `pattern`")
+	f.StringVar(&o.folder, "clips", "", "`folder` of the clips of -plans (default ../shared/footage/video)")
+	f.StringVar(&o.analyses, "analyses", "", "`folder` where -plans keeps what the networks saw, and reads it from the second run on")
 	f.StringVar(&o.effort, "effort", "", "fast, thorough or both (default both where no part is asked for, else thorough)")
 	f.BoolVar(&o.deface, "deface", false, "deface beside it (default where no part is asked for)")
 	f.BoolVar(&o.why, "why", false, "list every face that a plan leaves bare, with the reason")
@@ -82,7 +89,10 @@ func parse(args []string) (options, error) {
 	}
 	given := false
 	f.Visit(func(g *flag.Flag) { given = given || g.Name == "deface" })
-	if !o.speed && !o.memory && !o.footage && !o.turned && !o.pictures && o.leaks == "" {
+	if o.plans == "" && (o.folder != "" || o.analyses != "") {
+		return o, errors.New("-clips and -analyses go with -plans")
+	}
+	if !o.speed && !o.memory && !o.footage && !o.turned && !o.pictures && o.leaks == "" && o.plans == "" {
 		o.speed, o.turned, o.pictures, o.leaks = true, true, true, "*"
 		o.deface = o.deface || !given
 		o.effort = cmp.Or(o.effort, "both")
@@ -199,6 +209,15 @@ func (b *bench) faces(ctx context.Context, o options, res *Results) error {
 	if o.pictures {
 		if res.Pictures, err = b.pictures(ctx, looks, peer); err != nil {
 			return fmt.Errorf("pictures: %w", err)
+		}
+	}
+	if o.plans != "" {
+		some, err := clipsIn(cmp.Or(o.folder, filepath.Join(b.shared, "footage", "video")), o.plans)
+		if err != nil {
+			return err
+		}
+		if res.Plans, err = b.plans(ctx, some, looks, o.analyses); err != nil {
+			return fmt.Errorf("plans: %w", err)
 		}
 	}
 	return nil

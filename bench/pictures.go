@@ -41,7 +41,7 @@ func (b *bench) pictures(ctx context.Context, efforts []string, peer *deface) ([
 		return nil, err
 	}
 	if len(truths) == 0 {
-		return nil, errNoFootage
+		return nil, fmt.Errorf("%w beside the checkout (../shared/footage)", errNoFootage)
 	}
 	faces, files := make([]truth, len(truths)), make([]string, len(truths))
 	for i, path := range truths {

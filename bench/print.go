@@ -60,6 +60,11 @@ func (r Results) print(w io.Writer, why bool) error {
 			return err
 		}
 	}
+	if len(r.Plans) > 0 {
+		if err := printPlans(w, r.Plans); err != nil {
+			return err
+		}
+	}
 	if why {
 		return printWhy(w, r.Clips)
 	}

@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// errNoFootage says that there is no ground truth beside the checkout.
-var errNoFootage = errors.New("no footage beside the checkout (../shared/footage)")
+// errNoFootage says that there is no ground truth where it is looked for.
+var errNoFootage = errors.New("no footage with ground truth")
 
 // errRefused says that leakcheck cannot compare two files, as when their sizes or their numbers of frames differ.
 var errRefused = errors.New("leakcheck cannot compare")
@@ -88,14 +88,19 @@ func (b *bench) leakcheck(ctx context.Context, clip, out, truth string) (Score, 
 // subject is a clip, or a picture, with its ground truth.
 type subject struct{ name, clip, truth string }
 
-// clips finds the clips with ground truth whose names match a pattern.
+// clips finds the clips of the footage with ground truth whose names match a pattern.
 func (b *bench) clips(pattern string) ([]subject, error) {
-	truths, err := filepath.Glob(filepath.Join(b.shared, "footage", "video", "*.gt.json"))
+	return clipsIn(filepath.Join(b.shared, "footage", "video"), pattern)
+}
+
+// clipsIn finds the clips of a folder with ground truth (NAME.gt.json) whose names match a pattern.
+func clipsIn(folder, pattern string) ([]subject, error) {
+	truths, err := filepath.Glob(filepath.Join(folder, "*.gt.json"))
 	if err != nil {
 		return nil, err
 	}
 	if len(truths) == 0 {
-		return nil, errNoFootage
+		return nil, fmt.Errorf("%w in %s", errNoFootage, folder)
 	}
 	var found []subject
 	for _, truth := range truths {

@@ -82,27 +82,31 @@ func (b *bench) why(ctx context.Context, c subject, planPath, effort string) ([]
 // analyze runs the first pass in this process, as `veil redact --cover face` would, and writes NAME.plan.json and
 // NAME.analysis.json. threads is 0 for all cores.
 func (b *bench) analyze(ctx context.Context, clip, effort, name string, threads int) (decide.Plan, error) {
-	policy, err := decide.Shipped(decide.Press)
+	r, err := b.request(ctx, clip, effort, name, threads)
 	if err != nil {
 		return decide.Plan{}, err
+	}
+	return makePlan(ctx, r)
+}
+
+// request asks for the first pass over a clip; what an earlier one of that name wrote is removed.
+func (b *bench) request(ctx context.Context, clip, effort, name string, threads int) (pipeline.AnalyzeRequest, error) {
+	policy, err := decide.Shipped(decide.Press)
+	if err != nil {
+		return pipeline.AnalyzeRequest{}, err
 	}
 	policy.Effort, policy.Cover, policy.Fill = effort, "face", "solid"
 	planOut, raw := filepath.Join(b.out, name+".plan.json"), filepath.Join(b.out, name+".analysis.json")
 	if err := forget(planOut, raw); err != nil {
-		return decide.Plan{}, err
+		return pipeline.AnalyzeRequest{}, err
 	}
 	digest, err := pipeline.DigestFile(ctx, clip, nil)
 	if err != nil {
-		return decide.Plan{}, err
+		return pipeline.AnalyzeRequest{}, err
 	}
 	config := pipeline.Config{Tools: b.tools, Limits: media.DefaultLimits(), Models: filepath.Join(b.root, "models", "weights"),
 		Engine: "auto", Threads: threads, Scratch: b.out, Build: "bench"}
-	if _, err := (pipeline.Direct{}).Analyze(ctx, pipeline.AnalyzeRequest{Config: config, In: clip, SHA256: digest.SHA256,
-		Policy: policy, PlanOut: planOut, AnalysisOut: raw}, nil); err != nil {
-		return decide.Plan{}, err
-	}
-	var plan decide.Plan
-	return plan, readJSON(planOut, &plan)
+	return pipeline.AnalyzeRequest{Config: config, In: clip, SHA256: digest.SHA256, Policy: policy, PlanOut: planOut, AnalysisOut: raw}, nil
 }
 
 // bareFaces lists the faces of the truth whose core the plan leaves bare, with frame, box and share only.
