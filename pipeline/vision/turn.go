@@ -64,7 +64,8 @@ func (t Turns) Worth() []int {
 }
 
 // clearest counts a picture's faces, seen upright and turned, each at the turn with its best score. One face alone that is clearest
-// at another turn than those beside it says nothing of the camera: it is a person who lies, or a pattern.
+// at another turn than those beside it says nothing of the camera: it is a person who lies, or a pattern. Of two such that are
+// alone with each other, the clearer one counts.
 func clearest(faces []found, maxIoU float64) Turns {
 	var clear []found
 	for _, f := range faces {
@@ -73,10 +74,17 @@ func clearest(faces []found, maxIoU float64) Turns {
 		}
 	}
 	var t Turns
+	var best [len(t)]float64
 	for _, f := range suppress(clear, maxIoU) {
 		t[f.turn]++
+		best[f.turn] = max(best[f.turn], f.score)
 	}
-	most := slices.Index(t[:], slices.Max(t[:]))
+	most := 0
+	for turn := range t {
+		if t[turn] > t[most] || t[turn] == t[most] && best[turn] > best[most] {
+			most = turn
+		}
+	}
 	for turn := range t {
 		if turn != most && t[turn] == 1 {
 			t[turn] = 0
