@@ -66,7 +66,8 @@ func (b *bench) planOf(ctx context.Context, c subject, effort, analyses string) 
 	if err != nil {
 		return decide.Plan{}, err
 	}
-	kept := filepath.Join(analyses, c.name+"."+effort+".json")
+	// Clips of two folders may have one name.
+	kept := filepath.Join(analyses, c.name+"."+effort+"."+r.SHA256[:8]+".json")
 	if _, err := os.Stat(kept); err == nil {
 		r.AnalysisIn, r.AnalysisOut = kept, ""
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -103,8 +104,12 @@ func makePlan(ctx context.Context, r pipeline.AnalyzeRequest) (decide.Plan, erro
 func judgePlan(t truth, plan decide.Plan) (PlanRow, error) {
 	row := PlanRow{Faces: map[string]int{}, Bare: map[string]int{}}
 	for _, f := range t.Frames {
+		// A face in a frame that the plan lacks would count neither as bare nor as covered.
+		if f.Index >= len(plan.Frames) {
+			return row, fmt.Errorf("the truth has a frame %d, the plan %d frames", f.Index, len(plan.Frames))
+		}
 		for _, face := range f.Boxes {
-			if _, ok := coreOf(face, t.Width, t.Height); ok && f.Index < len(plan.Frames) {
+			if _, ok := coreOf(face, t.Width, t.Height); ok {
 				row.Faces[sizeOf(face)]++
 			}
 		}
@@ -135,9 +140,6 @@ func coveredAway(t truth, plan decide.Plan) float64 {
 	}
 	for i := 0; i < len(t.Frames); i += planStep {
 		f := t.Frames[i]
-		if f.Index >= len(plan.Frames) {
-			break
-		}
 		clear(grid)
 		for _, b := range f.all() {
 			mark(int(b[0]-b[2]), int(b[1]-b[3]), int(b[0]+2*b[2]+0.999), int(b[1]+2*b[3]+0.999), face)
