@@ -28,6 +28,7 @@ type lookedAt struct {
 	Damaged    bool              `json:"damaged,omitempty"`
 	Why        string            `json:"why,omitempty"`
 	Detections []track.Detection `json:"detections,omitempty"`
+	Looks      []track.Look      `json:"looks,omitempty"`
 	Searched   []string          `json:"searched,omitempty"`
 	Motion     track.Motion      `json:"motion"`
 }
@@ -102,7 +103,7 @@ func planFor(r AnalyzeRequest, probe *media.Probe, seen analysis) (decide.Plan, 
 	last := 0.0
 	for i, f := range seen.Frames {
 		last = max(last, float64(f.PTS-origin)*tick)
-		frames[i] = track.Frame{Time: last, Detections: f.Detections, Searched: f.Searched, Motion: f.Motion}
+		frames[i] = track.Frame{Time: last, Detections: f.Detections, Looks: f.Looks, Searched: f.Searched, Motion: f.Motion}
 		stamps[i] = decide.FrameStamp{PTS: f.PTS, Digest: f.Digest, Damaged: f.Damaged, Why: f.Why, Cut: f.Motion.Cut, Time: last}
 	}
 	tracks, err := track.Build(probe.Video.Width, probe.Video.Height, frames)
@@ -202,7 +203,7 @@ func (o *outfit) look(ctx context.Context, r AnalyzeRequest, events func(Event))
 	feed := &feeder{request: r, probe: probe, view: view}
 	var turns vision.Turns
 	err := feed.search(ctx, finder, 0, func(res vision.Result) {
-		seen.Frames = append(seen.Frames, lookedAt{Detections: res.Detections, Searched: res.Searched, Motion: res.Motion})
+		seen.Frames = append(seen.Frames, lookedAt{Detections: res.Detections, Looks: res.Looks, Searched: res.Searched, Motion: res.Motion})
 		turns.Add(res.Turns)
 		// As far as can be told by now: each turn that turns out worth it takes as long again.
 		passes := int64(1 + len(turns.Worth()))

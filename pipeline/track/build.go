@@ -27,7 +27,7 @@ func Build(width, height int, frames []Frame) ([]Track, error) {
 			if i > begin {
 				f.advance(i)
 			}
-			f.associate(i, ob.observe(frames[i].Detections))
+			f.associate(i, ob.observe(frames[i]))
 		}
 		fill := filler{frames: frames, motion: motion, begin: begin, end: end}
 		faces := slices.DeleteFunc(append(f.done, f.open...), func(t *trail) bool {
@@ -96,6 +96,11 @@ func check(width, height int, frames []Frame) error {
 			}
 			if d.Box.W <= 0 || d.Box.H <= 0 || d.Score < 0 || d.Score > 1 {
 				return fmt.Errorf("build tracks: frame %d: detection %+v is no face", i, d)
+			}
+		}
+		for _, l := range f.Looks {
+			if !(l.Box.W > 0 && l.Box.H > 0 && l.Score >= 0 && l.Score <= 1) {
+				return fmt.Errorf("build tracks: frame %d: closer look %+v is at no face", i, l)
 			}
 		}
 		for _, v := range f.Motion.A {

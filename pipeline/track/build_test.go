@@ -182,6 +182,39 @@ func TestNoiseIsLeftOut(t *testing.T) {
 	}
 }
 
+// TestCloserLooksSpeakAgainst: what never looks like a face by itself is none, unless it was looked at too seldom, showed a face once, or
+// is seen for certain.
+func TestCloserLooksSpeakAgainst(t *testing.T) {
+	box := Box{X: 300, Y: 300, W: 60, H: 70}
+	weak := []Detection{{Box: box, Score: 0.4, Detector: "centerface", Long: 1536}}
+	for name, c := range map[string]struct {
+		each   []Detection
+		looks  []float64 // scores, one in each fifth frame
+		beside float64   // how far beside the face they were
+		tracks int
+	}{
+		"no looks":            {each: weak, tracks: 1},
+		"none shows a face":   {each: weak, looks: []float64{0, 0.1, 0, 0, 0.05, 0}, tracks: 0},
+		"too few":             {each: weak, looks: []float64{0, 0, 0, 0, 0}, tracks: 1},
+		"one shows a face":    {each: weak, looks: []float64{0, 0, EnoughLook, 0, 0, 0, 0}, tracks: 1},
+		"at something else":   {each: weak, looks: []float64{0, 0, 0, 0, 0, 0}, beside: 40, tracks: 1},
+		"certain":             {each: []Detection{{Box: box, Score: 0.95, Detector: "yunet", Long: 640}}, looks: []float64{0, 0, 0, 0, 0, 0}, tracks: 1},
+		"told by a person":    {each: []Detection{{Box: box, Detector: "person"}}, looks: []float64{0, 0, 0, 0, 0, 0}, tracks: 1},
+		"second sees it well": {each: []Detection{{Box: box, Score: 0.7, Detector: "centerface", Long: 1536}}, looks: []float64{0, 0, 0, 0, 0, 0}, tracks: 1},
+	} {
+		frames := clip(40, 0)
+		for i := range frames {
+			frames[i].Detections = c.each
+			if i%5 == 0 && i/5 < len(c.looks) {
+				frames[i].Looks = []Look{{Box: shift(box, c.beside, 0), Score: c.looks[i/5]}}
+			}
+		}
+		if got := len(build(t, frames)); got != c.tracks {
+			t.Errorf("%s: %d tracks, want %d", name, got, c.tracks)
+		}
+	}
+}
+
 // TestTurnedScalesAreWeighedApart: a face that lies is seen when the picture is turned, and no scale that looks upright speaks
 // against it; nor does a turned scale speak against a face that stands.
 func TestTurnedScalesAreWeighedApart(t *testing.T) {
@@ -233,6 +266,8 @@ func TestBuildRefusesNonsense(t *testing.T) {
 		"box empty":      func(f []Frame) { f[3].Detections = seen(Box{X: 1, W: 0, H: 1}, 1) },
 		"score":          func(f []Frame) { f[3].Detections = seen(Box{W: 10, H: 10}, 2) },
 		"motion":         func(f []Frame) { f[3].Motion.A[2] = math.Inf(1) },
+		"look NaN":       func(f []Frame) { f[3].Looks = []Look{{Box: Box{W: 10, H: 10}, Score: math.NaN()}} },
+		"look empty":     func(f []Frame) { f[3].Looks = []Look{{Box: Box{W: 10}, Score: 0.5}} },
 	} {
 		frames := clip(10, 0)
 		change(frames)
@@ -316,6 +351,13 @@ func TestOneMoreDetectionUncoversNone(t *testing.T) {
 		for i := range frames { // some of what is seen was seen turned
 			for k := range frames[i].Detections {
 				frames[i].Detections[k].Turn = max(0, r.Intn(5)-1) * (int(seed) % 2)
+			}
+		}
+		for i := 0; i < len(frames); i += 5 { // and half of it was looked at closer
+			for _, f := range Faces(frames[i].Detections) {
+				if r.Intn(2) == 0 {
+					frames[i].Looks = append(frames[i].Looks, Look{Box: f.Box, Score: max(0, 0.2*r.NormFloat64())})
+				}
 			}
 		}
 		before := build(t, frames)

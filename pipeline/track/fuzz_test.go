@@ -33,6 +33,9 @@ func framesFrom(data []byte) []Frame {
 				d.Detector = "centerface"
 			}
 			f.Detections = append(f.Detections, d)
+			if kind == 4 {
+				f.Looks = append(f.Looks, Look{Box: d.Box, Score: d.Score / 4})
+			}
 		}
 	}
 	return frames

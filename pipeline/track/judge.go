@@ -17,6 +17,11 @@ const (
 	// One frame is enough where the scales of the fast network agree that much; large faces count in full here, lest one
 	// that shows up between two looks of the second network is lost.
 	leastOnce = 0.67
+	// Where closer looks in leastLooks frames and more show too little, a track is no face: closerShare times the best of them and what
+	// else speaks for it have to reach closerScore.
+	leastLooks  = 6
+	closerShare = 2.0
+	closerScore = 1.3
 	// A sighting at either end of a track belongs to it from leastEnd, by what was seen within backSeconds or backFrames of it.
 	leastEnd    = 0.4
 	backSeconds = 0.3
@@ -26,7 +31,10 @@ const (
 	sureFast    = 0.85 // and by the fast one
 )
 
-// evidence is what speaks for a track being a face. One more sighting never makes it weaker.
+// EnoughLook is the score of a closer look from which no further ones can speak against a face.
+const EnoughLook = (closerScore - leastScore) / closerShare
+
+// evidence is what speaks for a track being a face. One more sighting never makes it weaker, but a closer look may.
 type evidence struct {
 	seen   int
 	fast   [4]float64 // best scores of the fast network, highest first
@@ -35,6 +43,8 @@ type evidence struct {
 	once   float64    // best agreement of its scales, whatever the size
 	best   float64    // best score of the second network
 	second float64    // best agreement of its scales
+	looks  int        // frames with a closer look
+	closer float64    // best score of these
 	told   bool
 }
 
@@ -54,6 +64,10 @@ func (e *evidence) add(o observation, long float64) {
 	e.once = math.Max(e.once, o.agree[fast])
 	e.best = math.Max(e.best, o.best[second])
 	e.second = math.Max(e.second, o.agree[second])
+	if o.looked {
+		e.looks++
+		e.closer = math.Max(e.closer, o.closer)
+	}
 	insert(&e.fast, o.best[fast])
 	insert(&e.agree, o.agree[fast]-cost)
 	e.gain = math.Max(e.gain, math.Min(-smallShare*size, mostGain))
@@ -73,7 +87,12 @@ func mean(v [4]float64) float64 { return (v[0] + v[1] + v[2] + v[3]) / 4 }
 // plausible tells that this may be a face.
 func (e *evidence) plausible() bool {
 	return e.told || e.once >= leastOnce || mean(e.fast) >= sureFast ||
-		e.strength() >= leastScore
+		e.strength() >= leastScore && !e.refuted()
+}
+
+// refuted tells that closer looks speak against a face that is not seen for certain.
+func (e *evidence) refuted() bool {
+	return e.looks >= leastLooks && e.strength()+closerShare*e.closer < closerScore
 }
 
 // strength weighs both networks together.

@@ -47,6 +47,9 @@ type observation struct {
 	// counts at which the scales agree best: a face is not expected to be seen both upright and turned.
 	agree [networkCount]float64
 	told  bool // by a person or by the check on a derivative
+	// looked says that there was a closer look, closer is its score.
+	looked bool
+	closer float64
 }
 
 // strong tells whether an observation alone suggests a face; weak ones only continue tracks when strong ones are placed.
@@ -114,29 +117,74 @@ func newObserver(width, height int, frames []Frame) *observer {
 // scoreCard holds the scores of one observation by turn, network and scale.
 type scoreCard [turnCount][networkCount][maxScales]float64
 
-// observe groups one frame's detections. Each belongs to exactly one observation, whose area contains it.
-func (ob *observer) observe(detections []Detection) []observation {
+// Face is one face in one frame, as the detections of all networks and scales agree on it.
+type Face struct {
+	Box Box // the best detection's
+	// Fast and Second are the highest scores of the two networks, 0 to 1; 0 where one saw nothing.
+	Fast, Second float64
+}
+
+// Faces groups one frame's detections by face, as Build does.
+func Faces(detections []Detection) []Face {
+	boxes, of := group(detections)
+	faces := make([]Face, len(boxes))
+	for k, b := range boxes {
+		faces[k].Box = b
+	}
+	for i, d := range detections {
+		f := &faces[of[i]]
+		switch n, ok := networkOf(d); {
+		case ok && n == fast:
+			f.Fast = math.Max(f.Fast, d.Score)
+		case ok:
+			f.Second = math.Max(f.Second, d.Score)
+		}
+	}
+	return faces
+}
+
+// group puts the detections of one frame together that are of one face. It gives the boxes of the best of each, and to each detection
+// the index of its face.
+func group(detections []Detection) (faces []Box, of []int) {
 	order := make([]int, len(detections))
 	for i := range order {
 		order[i] = i
 	}
 	sort.SliceStable(order, func(a, b int) bool { return weight(detections[order[a]]) > weight(detections[order[b]]) })
-	var out []observation
-	var cards []scoreCard
+	of = make([]int, len(detections))
 	for _, i := range order {
-		d := detections[i]
-		k, most := -1, sameFaceIoU
-		for j := range out {
-			if v := iou(out[j].face, d.Box); v >= most {
-				k, most = j, v
-			}
-		}
+		k := closest(faces, detections[i].Box)
 		if k < 0 {
-			out = append(out, observation{area: d.Box, face: d.Box})
-			cards = append(cards, scoreCard{})
-			k = len(out) - 1
+			k = len(faces)
+			faces = append(faces, detections[i].Box)
 		}
-		o := &out[k]
+		of[i] = k
+	}
+	return faces, of
+}
+
+// closest is the index of the face that a box overlaps most, and enough to be the same; -1 where there is none.
+func closest(faces []Box, b Box) int {
+	k, most := -1, sameFaceIoU
+	for j := range faces {
+		if v := iou(faces[j], b); v >= most {
+			k, most = j, v
+		}
+	}
+	return k
+}
+
+// observe groups one frame's detections. Each belongs to exactly one observation, whose area contains it. A closer look belongs to the
+// observation whose face it was at.
+func (ob *observer) observe(f Frame) []observation {
+	faces, of := group(f.Detections)
+	out := make([]observation, len(faces))
+	cards := make([]scoreCard, len(faces))
+	for k, b := range faces {
+		out[k] = observation{area: b, face: b}
+	}
+	for i, d := range f.Detections {
+		o := &out[of[i]]
 		o.area = union(o.area, d.Box)
 		n, ok := networkOf(d)
 		if !ok {
@@ -146,13 +194,19 @@ func (ob *observer) observe(detections []Detection) []observation {
 		o.best[n] = math.Max(o.best[n], d.Score)
 		turn := turnOf(d)
 		if s, found := slices.BinarySearch(ob.scales[turn][n], d.Long); found {
-			card := &cards[k][turn][n][s]
+			card := &cards[of[i]][turn][n][s]
 			*card = math.Max(*card, d.Score)
 		}
 	}
 	for k := range out {
 		for n := range networkCount {
 			out[k].agree[n] = ob.agree(&out[k], n, &cards[k])
+		}
+	}
+	for _, l := range f.Looks {
+		if k := closest(faces, l.Box); k >= 0 {
+			out[k].looked = true
+			out[k].closer = math.Max(out[k].closer, l.Score)
 		}
 	}
 	return out

@@ -29,6 +29,15 @@ type Detection struct {
 	Turn int `json:"turn,omitempty"`
 }
 
+// Look is a closer look at one face in one frame: cut out, brought to a size at which the second network sees well, and shown to it
+// upright and turned by quarters.
+type Look struct {
+	// Box is the face's, as Faces gives it for the detections of the frame.
+	Box Box `json:"box"`
+	// Score is the highest that the network gave the face at any quarter, 0 to 1; 0 where it saw none.
+	Score float64 `json:"score"`
+}
+
 // Motion is the camera's motion from the previous frame to this one: a point (x, y) of the previous frame is found at
 // (A[0]x + A[1]y + A[2], A[3]x + A[4]y + A[5]) in this one.
 type Motion struct {
@@ -44,6 +53,8 @@ type Frame struct {
 	// Time is the frame's presentation time in seconds from the first frame; it never decreases.
 	Time       float64
 	Detections []Detection
+	// Looks are the closer looks at some of the faces.
+	Looks []Look
 	// Searched lists the networks that looked at this frame; a frame that a network did not look at says nothing.
 	Searched []string
 	Motion   Motion

@@ -66,15 +66,23 @@ func (p *lookPass) sizesAt(frame int, all bool) []image.Point {
 	return p.turns[frame/p.every%len(p.turns)]
 }
 
+// borrow waits for a detector, which goes back into p.detectors.
+func (p *lookPass) borrow(ctx context.Context) (*netDetector, error) {
+	select {
+	case d := <-p.detectors:
+		return d, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
 // find shows the picture to the network at some sizes, and turned at the long sides that are given for that: only then it says how
 // the faces are turned. Boxes are in the picture's pixels.
 func (p *lookPass) find(ctx context.Context, picture gocv.Mat, sizes []image.Point, turned []int) ([]track.Detection, Turns, error) {
-	var d *netDetector
 	var turns Turns
-	select {
-	case d = <-p.detectors:
-	case <-ctx.Done():
-		return nil, turns, context.Cause(ctx)
+	d, err := p.borrow(ctx)
+	if err != nil {
+		return nil, turns, err
 	}
 	defer func() { p.detectors <- d }()
 	var all []found
@@ -141,11 +149,12 @@ type looker struct {
 	passes []*lookPass
 	motion *motionMeter // nil where motion is not wanted
 	light  *lightMeter
+	face   *closeUp // that is looked at closer
 	turned gocv.Mat // the picture as SweepOptions.Turn wants it
 }
 
 func newLooker(o SweepOptions, passes []*lookPass, motion bool) *looker {
-	l := &looker{opts: o, passes: passes, light: newLightMeter(), turned: gocv.NewMat()}
+	l := &looker{opts: o, passes: passes, light: newLightMeter(), face: newCloseUp(), turned: gocv.NewMat()}
 	if motion {
 		l.motion = newMotionMeter(o)
 	}
@@ -154,6 +163,7 @@ func newLooker(o SweepOptions, passes []*lookPass, motion bool) *looker {
 
 func (l *looker) close() {
 	l.light.close()
+	l.face.close()
 	l.turned.Close()
 	if l.motion != nil {
 		l.motion.close()
@@ -188,6 +198,7 @@ func (l *looker) look(ctx context.Context, j job) Result {
 		gocv.Rotate(shown, &l.turned, turns[l.opts.Turn-1].how)
 		shown = l.turned
 	}
+	var seen []track.Detection
 	for i, p := range l.passes {
 		if !j.due[i] && !fresh {
 			continue
@@ -203,7 +214,18 @@ func (l *looker) look(ctx context.Context, j job) Result {
 		}
 		r.Turns.Add(turns)
 		r.Searched = append(r.Searched, p.network)
-		r.Detections = append(r.Detections, l.toSource(faces)...)
+		seen = append(seen, faces...)
+		// By now the network that looks most often has been.
+		if p.closer && l.opts.Turn == 0 {
+			if r.Looks, err = p.lookCloser(ctx, l.face, shown, track.Faces(seen)); err != nil {
+				r.Err = fmt.Errorf("look closer at frame %d: %w", j.index, err)
+				return r
+			}
+		}
+	}
+	r.Detections = l.toSource(seen)
+	for i := range r.Looks {
+		l.scale(&r.Looks[i].Box)
 	}
 	return r
 }
@@ -216,11 +238,15 @@ func (l *looker) toSource(faces []track.Detection) []track.Detection {
 			faces[i].Box = turns[t-1].back(faces[i].Box, float64(l.opts.Width), float64(l.opts.Height))
 		}
 	}
-	sx := float64(l.opts.SourceWidth) / float64(l.opts.Width)
-	sy := float64(l.opts.SourceHeight) / float64(l.opts.Height)
 	for i := range faces {
-		b := &faces[i].Box
-		b.X, b.W, b.Y, b.H = b.X*sx, b.W*sx, b.Y*sy, b.H*sy
+		l.scale(&faces[i].Box)
 	}
 	return faces
+}
+
+// scale brings a box from the pixels of the picture as it was handed in to the source's.
+func (l *looker) scale(b *track.Box) {
+	sx := float64(l.opts.SourceWidth) / float64(l.opts.Width)
+	sy := float64(l.opts.SourceHeight) / float64(l.opts.Height)
+	b.X, b.W, b.Y, b.H = b.X*sx, b.W*sx, b.Y*sy, b.H*sy
 }

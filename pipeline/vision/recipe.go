@@ -22,6 +22,8 @@ type pass struct {
 	// raw is for all boxes that the network tells of, also those that overlap a stronger one.
 	raw     bool
 	turning turning
+	// closer is for a network that is shown doubtful faces once more, cut out.
+	closer bool
 }
 
 // recipe is who looks at what.
@@ -43,12 +45,12 @@ var recipes = map[string]map[string]recipe{
 		EffortThorough: {motion: true, apart: true, passes: []pass{
 			{network: YuNet, looks: [][]int{{1536}, {640, 256}}, threshold: 0.3, every: 2, lone: true, maxGrow: 2,
 				turning: turning{long: 640, threshold: 0.5, every: 6, wide: 1536, wideEvery: 60}},
-			{network: CenterFace, looks: [][]int{{1536, 512}}, threshold: 0.12, every: 5, maxGrow: 1.5},
+			{network: CenterFace, looks: [][]int{{1536, 512}}, threshold: 0.12, every: 5, maxGrow: 1.5, closer: true},
 		}},
 		EffortFast: {motion: true, apart: true, passes: []pass{
 			{network: YuNet, looks: [][]int{{1536}, {640, 256}}, threshold: 0.3, every: 3, maxGrow: 2,
 				turning: turning{long: 640, threshold: 0.5, every: 15, wide: 1536, wideEvery: 480}},
-			{network: CenterFace, looks: [][]int{{1536, 512}}, threshold: 0.12, every: 10, maxGrow: 1.5},
+			{network: CenterFace, looks: [][]int{{1536, 512}}, threshold: 0.12, every: 10, maxGrow: 1.5, closer: true},
 		}},
 	},
 	PurposeVerify: {

@@ -29,8 +29,9 @@ type SweepOptions struct {
 // Result is what was seen in one picture.
 type Result struct {
 	Index int // in order of Submit and Skip, from 0
-	// Detections and Motion are in source coordinates.
+	// Detections, Looks and Motion are in source coordinates.
 	Detections []track.Detection
+	Looks      []track.Look
 	Turns      Turns    // of pictures that were looked at turned as well
 	Searched   []string // the networks that looked
 	Motion     track.Motion
