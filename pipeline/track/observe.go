@@ -120,8 +120,8 @@ type scoreCard [turnCount][networkCount][maxScales]float64
 // Face is one face in one frame, as the detections of all networks and scales agree on it.
 type Face struct {
 	Box Box // the best detection's
-	// Fast and Second are the highest scores of the two networks, 0 to 1; 0 where one saw nothing.
-	Fast, Second float64
+	// Second is the highest score of the second network, 0 to 1; 0 where it saw nothing.
+	Second float64
 }
 
 // Faces groups one frame's detections by face, as Build does.
@@ -132,11 +132,8 @@ func Faces(detections []Detection) []Face {
 		faces[k].Box = b
 	}
 	for i, d := range detections {
-		f := &faces[of[i]]
-		switch n, ok := networkOf(d); {
-		case ok && n == fast:
-			f.Fast = math.Max(f.Fast, d.Score)
-		case ok:
+		if n, ok := networkOf(d); ok && n == second {
+			f := &faces[of[i]]
 			f.Second = math.Max(f.Second, d.Score)
 		}
 	}

@@ -26,8 +26,8 @@ const (
 	closerMost = 8
 	// clearSecond is the score from which the network has seen a face clearly: it needs no closer look.
 	clearSecond = 0.6
-	// A box counts as the face from closerScore on, or closerTurned where the picture was turned, if it fits by closerIoU.
-	closerScore  = 0.05
+	// A box counts as the face from closerLeast on, or closerTurned where the picture was turned, if it fits by closerIoU.
+	closerLeast  = 0.05
 	closerTurned = 0.35
 	closerIoU    = 0.35
 )
@@ -78,7 +78,7 @@ func (c *closeUp) cut(picture gocv.Mat, face track.Box) bool {
 
 // score shows the cell to the network upright and turned, until that is enough, and gives the highest score of the face.
 func (c *closeUp) score(d *netDetector) (float64, error) {
-	best, least := 0.0, closerScore
+	best, least := 0.0, closerLeast
 	for turn := 0; turn <= len(turns) && best < track.EnoughLook; turn++ {
 		shown := c.cell
 		if turn > 0 {
