@@ -151,10 +151,17 @@ func (c *clip) report(state string, derivative FileDigest) Report {
 		WholeFrames: c.rendered.WholeFrames, Audio: c.audio(), Notes: c.rendered.Notes, Removed: c.rendered.Removed,
 		Checks: c.verified.Checks, Findings: published(p.Findings), Container: c.verified.Container, Rounds: c.round, Stages: c.seconds, Warnings: []string{}, Sandbox: c.sandbox,
 	}
+	dropped := 0
 	for _, t := range p.Tracks {
-		if t.State == decide.StateKept {
+		switch t.State {
+		case decide.StateKept:
 			r.Kept = append(r.Kept, t.ID)
+		case decide.StateDropped:
+			dropped++
 		}
+	}
+	if dropped > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%d of the tracks may be faces and stay visible: the worklist tells where and why", dropped))
 	}
 	if lost := c.analyzed.Probe.Video.Frames - int64(len(p.Frames)); lost > 0 && p.Excerpt == nil {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%d pictures of the source gave no frame: the decoder had nothing to start them from", lost))

@@ -8,6 +8,7 @@ package decide
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"veil/pipeline/track"
 )
@@ -62,9 +63,15 @@ func Decide(in Input) (Plan, error) {
 	}
 	c := newCoverer(in.Source, &p.Policy)
 	p.addFixed(c, in.FrameStamps)
-	for _, t := range in.Tracks {
-		p.addTrack(c, t)
+	// What stays visible comes last, as masks of others may cover it.
+	for _, left := range []bool{false, true} {
+		for _, t := range in.Tracks {
+			if p.leaves(t) == left {
+				p.addTrack(c, t)
+			}
+		}
 	}
+	slices.SortStableFunc(p.Tracks, func(a, b Track) int { return a.ID - b.ID })
 	for _, x := range in.Extra {
 		p.addFinding(x)
 	}
@@ -142,13 +149,17 @@ func (p *Plan) addTrack(c coverer, t track.Track) {
 	if t.BestSecond <= 0 {
 		pt.Score = clamp01(t.BestFast)
 	}
-	if !t.Sure && p.Policy.Unsure == "ignore" {
+	if p.leaves(t) {
 		pt.State, pt.Reason = StateDropped, "doubtful, and the policy ignores doubt"
+		if t.Refuted {
+			pt.Reason = "closer looks saw no face there"
+		}
 	} else if p.Policy.Cover != "frame" {
 		pt.Code, pt.Basis = p.Policy.Grounds.complete(GroundTracks, "", "")
 	}
 	best := -1.0
 	seen := 0
+	open := false // somewhere no mask holds it
 	for _, s := range t.Samples {
 		r, ok := c.region(s)
 		if !ok {
@@ -160,6 +171,7 @@ func (p *Plan) addTrack(c coverer, t track.Track) {
 		pt.Last = s.Frame
 		if s.Source == track.Detected {
 			seen++
+			open = open || !p.Frames[s.Frame].covers(r.Box)
 		}
 		if score := scoreOf(s); score > best {
 			best, pt.Best, pt.BestBox = score, s.Frame, r.Box
@@ -169,17 +181,31 @@ func (p *Plan) addTrack(c coverer, t track.Track) {
 			p.Frames[s.Frame].Regions = append(p.Frames[s.Frame].Regions, r)
 		}
 	}
-	if pt.First < 0 {
-		return // never inside the picture
+	if pt.First < 0 || t.Refuted && pt.State == StateDropped && !open {
+		return // never inside the picture, or not left visible
 	}
 	pt.Seen = seen
 	p.Tracks = append(p.Tracks, pt)
 	if !t.Sure && p.Policy.Unsure == "review" && p.Policy.Cover != "frame" {
-		p.addFinding(Finding{
-			Kind: FindingUnsure, First: pt.First, Last: pt.Last, Rect: pt.BestBox, Track: t.ID,
-			Text: "may be a face; it is covered, and the policy wants a person to look",
-		})
+		text := "may be a face; it is covered, and the policy wants a person to look"
+		if t.Refuted {
+			text = "may be a face, though closer looks saw none; it is covered, and the policy wants a person to look"
+		}
+		p.addFinding(Finding{Kind: FindingUnsure, First: pt.First, Last: pt.Last, Rect: pt.BestBox, Track: t.ID, Text: text})
 	}
+}
+
+// leaves tells that the policy leaves a track visible.
+func (p *Plan) leaves(t track.Track) bool {
+	return !t.Sure && (p.Policy.Unsure == "ignore" || t.Refuted && p.Policy.Unsure != "review")
+}
+
+// covers tells that a box lies in one of the masks of a frame, or that the frame is covered whole.
+func (f *Frame) covers(box [4]int) bool {
+	return f.Whole || slices.ContainsFunc(f.Regions, func(r Region) bool {
+		return !r.Ellipse && box[0] >= r.Rect[0] && box[1] >= r.Rect[1] &&
+			box[0]+box[2] <= r.Rect[0]+r.Rect[2] && box[1]+box[3] <= r.Rect[1]+r.Rect[3]
+	})
 }
 
 // scoreOf ranks samples for the picture that stands for a track: detections before all else.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -205,6 +206,49 @@ func TestDoubtIsTreatedAsThePolicySays(t *testing.T) {
 		p := decided(t, in)
 		if p.Tracks[0].State != want.state || len(p.Frames[5].Regions) != want.regions || len(p.Findings) != want.findings {
 			t.Errorf("%s: %+v, %d regions, findings %+v", unsure, p.Tracks[0], len(p.Frames[5].Regions), p.Findings)
+		}
+	}
+}
+
+// TestRefutedTracksAreToldOf: what closer looks speak against is left visible and listed, unless a person is to look at what is
+// doubtful, or masks of others hold it.
+func TestRefutedTracksAreToldOf(t *testing.T) {
+	box := track.Box{X: 100, Y: 50, W: 40, H: 50}
+	for name, c := range map[string]struct {
+		unsure, cover    string
+		others           []track.Track
+		tracks, findings int
+		covered          bool
+	}{
+		"mask":            {unsure: "mask", cover: "face", tracks: 1},
+		"ignore":          {unsure: "ignore", cover: "face", tracks: 1},
+		"review":          {unsure: "review", cover: "face", tracks: 1, findings: 1, covered: true},
+		"whole frames":    {unsure: "mask", cover: "frame"},
+		"in another mask": {unsure: "mask", cover: "face", others: []track.Track{still(2, 0, 24, track.Box{X: 90, Y: 40, W: 60, H: 70})}, tracks: 1},
+		"partly in one":   {unsure: "mask", cover: "face", others: []track.Track{still(2, 5, 24, track.Box{X: 90, Y: 40, W: 60, H: 70})}, tracks: 2},
+	} {
+		in := testInput(t, Press, append([]track.Track{still(1, 3, 20, box)}, c.others...)...)
+		in.Tracks[0].Sure, in.Tracks[0].Refuted = false, true
+		in.Policy.Unsure, in.Policy.Cover = c.unsure, c.cover
+		p := decided(t, in)
+		if len(p.Tracks) != c.tracks || len(p.Findings) != c.findings {
+			t.Errorf("%s: tracks %+v, findings %+v", name, p.Tracks, p.Findings)
+			continue
+		}
+		if !slices.IsSortedFunc(p.Tracks, func(a, b Track) int { return a.ID - b.ID }) {
+			t.Errorf("%s: tracks out of order: %+v", name, p.Tracks)
+		}
+		for _, r := range p.Frames[10].Regions {
+			if r.Track == 1 != c.covered {
+				t.Errorf("%s: %+v is covered", name, r)
+			}
+		}
+		if c.covered && len(p.Frames[10].Regions) != 1 {
+			t.Errorf("%s: regions %+v", name, p.Frames[10].Regions)
+		}
+		if k := slices.IndexFunc(p.Tracks, func(t Track) bool { return t.ID == 1 }); k >= 0 && !c.covered &&
+			(p.Tracks[k].State != StateDropped || p.Tracks[k].Reason != "closer looks saw no face there" || p.Tracks[k].Seen != 18) {
+			t.Errorf("%s: %+v", name, p.Tracks[k])
 		}
 	}
 }

@@ -83,7 +83,7 @@ type Track struct {
 	Score float64 `json:"score"` // best score of the second opinion, or of the fast network where that never saw it
 	Sure  bool    `json:"sure"`
 	// State is "covered", "kept" (a person decided to leave it visible) or "dropped" (doubtful, and the policy ignores
-	// doubt).
+	// doubt or closer looks saw no face there).
 	State  string `json:"state"`
 	Reason string `json:"reason,omitempty"`
 	By     string `json:"by,omitempty"` // "policy", or who decided

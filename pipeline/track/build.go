@@ -3,13 +3,13 @@ package track
 import (
 	"fmt"
 	"math"
-	"slices"
 	"sort"
 )
 
 // Build follows the faces of a clip of width x height pixels through its frames. It returns the tracks that are faces
-// for certain and those that may be (Sure is false); what is not plausible as a face is left out. Tracks are numbered in
-// order of first appearance. The error names the frame of an input that makes no sense.
+// for certain, those that may be (Sure is false) and those that would be, but for closer looks (Refuted); what is not
+// plausible as a face is left out. Tracks are numbered in order of first appearance. The error names the frame of an
+// input that makes no sense.
 func Build(width, height int, frames []Frame) ([]Track, error) {
 	if err := check(width, height, frames); err != nil {
 		return nil, err
@@ -30,11 +30,23 @@ func Build(width, height int, frames []Frame) ([]Track, error) {
 			f.associate(i, ob.observe(frames[i]))
 		}
 		fill := filler{frames: frames, motion: motion, begin: begin, end: end}
-		faces := slices.DeleteFunc(append(f.done, f.open...), func(t *trail) bool {
-			return !t.ev.plausible() || !t.trim(frames, ob.long)
-		})
+		var faces, refuted []*trail
+		for _, t := range append(f.done, f.open...) {
+			switch {
+			case t.ev.plausible() && t.trim(frames, ob.long):
+				faces = append(faces, t)
+			case t.ev.refuted() && t.trim(frames, ob.long):
+				refuted = append(refuted, t)
+			}
+		}
 		for _, t := range mergeDoubles(faces, ob.long) {
 			out = append(out, fill.finish(t, float64(width), float64(height)))
+		}
+		// Apart, so that what is no face neither makes a face larger nor stronger.
+		for _, t := range mergeDoubles(refuted, ob.long) {
+			n := fill.finish(t, float64(width), float64(height))
+			n.Sure, n.Refuted = false, true
+			out = append(out, n)
 		}
 		begin = end
 	}

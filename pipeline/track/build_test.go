@@ -5,6 +5,8 @@ import (
 	"math/rand"
 	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const testWidth, testHeight = 1280, 720
@@ -77,7 +79,7 @@ const held = steadySpare / (1 - 2*steadySpare)
 func covered(tracks []Track, frame int, b Box) bool {
 	for _, tr := range tracks {
 		k := frame - tr.Samples[0].Frame
-		if k >= 0 && k < len(tr.Samples) && contains(grow(tr.Samples[k].Box, held), b) {
+		if !tr.Refuted && k >= 0 && k < len(tr.Samples) && contains(grow(tr.Samples[k].Box, held), b) {
 			return true
 		}
 	}
@@ -191,7 +193,7 @@ func TestCloserLooksSpeakAgainst(t *testing.T) {
 		each   []Detection
 		looks  []float64 // scores, one in each fifth frame
 		beside float64   // how far beside the face they were
-		tracks int
+		tracks int       // that are not refuted
 	}{
 		"no looks":            {each: weak, tracks: 1},
 		"none shows a face":   {each: weak, looks: []float64{0, 0.1, 0, 0, 0.05, 0}, tracks: 0},
@@ -209,9 +211,35 @@ func TestCloserLooksSpeakAgainst(t *testing.T) {
 				frames[i].Looks = []Look{{Box: shift(box, c.beside, 0), Score: c.looks[i/5]}}
 			}
 		}
-		if got := len(build(t, frames)); got != c.tracks {
-			t.Errorf("%s: %d tracks, want %d", name, got, c.tracks)
+		got := build(t, frames)
+		if len(got) != 1 || got[0].Refuted == (c.tracks == 1) || got[0].Refuted && got[0].Sure {
+			t.Errorf("%s: %d tracks, want one, refuted: %t", name, len(got), c.tracks == 0)
 		}
+	}
+}
+
+// TestRefutedTracksStayApart: what is refuted neither joins the face that it lies in nor is anything of it covered.
+func TestRefutedTracksStayApart(t *testing.T) {
+	face := Box{X: 300, Y: 300, W: 60, H: 70}
+	cloth := shift(face, 400, 0)
+	frames := clip(40, 0)
+	for i := range frames {
+		frames[i].Detections = append(seen(face, 0.95), Detection{Box: cloth, Score: 0.4, Detector: "centerface", Long: 1536})
+		frames[i].Looks = []Look{{Box: cloth}}
+	}
+	alone := clip(40, 0)
+	for i := range alone {
+		alone[i].Detections = seen(face, 0.95)
+	}
+	got, want := build(t, frames), build(t, alone)
+	if len(got) != 2 || len(want) != 1 || got[0].Refuted || !got[1].Refuted {
+		t.Fatalf("%d tracks, %d without what is refuted", len(got), len(want))
+	}
+	if diff := cmp.Diff(want[0], got[0]); diff != "" {
+		t.Errorf("the face beside it (-alone +got):\n%s", diff)
+	}
+	if covered(got, 20, cloth) {
+		t.Error("what is refuted is covered")
 	}
 }
 

@@ -86,12 +86,21 @@ func mean(v [4]float64) float64 { return (v[0] + v[1] + v[2] + v[3]) / 4 }
 
 // plausible tells that this may be a face.
 func (e *evidence) plausible() bool {
-	return e.told || e.once >= leastOnce || mean(e.fast) >= sureFast ||
-		e.strength() >= leastScore && !e.refuted()
+	return e.clear() || e.strength() >= leastScore && !e.unlike()
 }
 
-// refuted tells that closer looks speak against a face that is not seen for certain.
+// refuted tells that this might be a face if it had not been looked at closer.
 func (e *evidence) refuted() bool {
+	return !e.clear() && e.strength() >= leastScore && e.unlike()
+}
+
+// clear tells that this may be a face whatever closer looks say.
+func (e *evidence) clear() bool {
+	return e.told || e.once >= leastOnce || mean(e.fast) >= sureFast
+}
+
+// unlike tells that closer looks speak against a face.
+func (e *evidence) unlike() bool {
 	return e.looks >= leastLooks && e.strength()+closerShare*e.closer < closerScore
 }
 

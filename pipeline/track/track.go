@@ -94,6 +94,8 @@ type Track struct {
 	// Sure is false where the evidence is too weak to call it a face for certain; decide's policy says how doubt is
 	// treated.
 	Sure bool
+	// Refuted says that closer looks speak against a face where the rest speaks for one: it is not Sure.
+	Refuted bool
 	// BornInside and DiedInside mark a track that begins or ends in mid-picture and not at a cut, an edge or the
 	// clip's end: something for the reviewer to look at.
 	BornInside, DiedInside bool
