@@ -30,6 +30,7 @@ type lookedAt struct {
 	Detections []track.Detection `json:"detections,omitempty"`
 	Looks      []track.Look      `json:"looks,omitempty"`
 	Searched   []string          `json:"searched,omitempty"`
+	NearDark   bool              `json:"near_dark,omitempty"` // as the last frame was that anybody looked at
 	Motion     track.Motion      `json:"motion"`
 }
 
@@ -104,7 +105,7 @@ func planFor(r AnalyzeRequest, probe *media.Probe, seen analysis) (decide.Plan, 
 	for i, f := range seen.Frames {
 		last = max(last, float64(f.PTS-origin)*tick)
 		frames[i] = track.Frame{Time: last, Detections: f.Detections, Looks: f.Looks, Searched: f.Searched, Motion: f.Motion}
-		stamps[i] = decide.FrameStamp{PTS: f.PTS, Digest: f.Digest, Damaged: f.Damaged, Why: f.Why, Cut: f.Motion.Cut, Time: last}
+		stamps[i] = decide.FrameStamp{PTS: f.PTS, Digest: f.Digest, Damaged: f.Damaged, Why: f.Why, Cut: f.Motion.Cut, NearDark: f.NearDark, Time: last}
 	}
 	tracks, err := track.Build(probe.Video.Width, probe.Video.Height, frames)
 	if err != nil {
@@ -202,8 +203,12 @@ func (o *outfit) look(ctx context.Context, r AnalyzeRequest, events func(Event))
 	}}
 	feed := &feeder{request: r, probe: probe, view: view}
 	var turns vision.Turns
+	nearDark := false
 	err := feed.search(ctx, finder, 0, func(res vision.Result) {
-		seen.Frames = append(seen.Frames, lookedAt{Detections: res.Detections, Looks: res.Looks, Searched: res.Searched, Motion: res.Motion})
+		if len(res.Searched) > 0 {
+			nearDark = res.NearDark
+		}
+		seen.Frames = append(seen.Frames, lookedAt{Detections: res.Detections, Looks: res.Looks, Searched: res.Searched, NearDark: nearDark, Motion: res.Motion})
 		turns.Add(res.Turns)
 		// As far as can be told by now: each turn that turns out worth it takes as long again.
 		passes := int64(1 + len(turns.Worth()))

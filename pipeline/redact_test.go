@@ -298,3 +298,31 @@ func spread(gray []byte, width int, b track.Box) float64 {
 	}
 	return math.Sqrt(max(squares/n-(sum/n)*(sum/n), 0))
 }
+
+// TestRedactHoldsNearDarkness: a clip that is too dark for faces to be found for certain is not released before a person has looked,
+// and is then.
+func TestRedactHoldsNearDarkness(t *testing.T) {
+	policy, err := decide.Shipped("press")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Request{Config: testConfig(t), In: made{width: 320, height: 240, filter: "lutyuv=y=16+(val-16)*0.06"}.make(t),
+		Out: filepath.Join(t.TempDir(), "out.mp4"), Policy: policy}
+	held, err := Redact(context.Background(), Direct{}, r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if held.State != Held || len(held.Report.Findings) != 1 || held.Report.Findings[0].Kind != decide.FindingQuality || held.Report.Findings[0].Last != madeFrames-1 {
+		t.Fatalf("%s: %+v", held.State, held.Report.Findings)
+	}
+	plan, err := os.ReadFile(held.Plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Plan = held.Plan
+	r.Decisions = &decide.Decisions{Schema: decide.DecisionsSchema, Plan: decide.Digest(plan), By: "A. Officer",
+		Dismiss: []decide.DismissFinding{{Finding: held.Report.Findings[0].ID, Reason: "nobody in it, brightened"}}}
+	if seen, err := Redact(context.Background(), Direct{}, r, nil); err != nil || seen.State != Released {
+		t.Errorf("after it was dismissed: %s, %v", seen.State, err)
+	}
+}

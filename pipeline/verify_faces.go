@@ -251,7 +251,8 @@ func (v *verifier) place(s sighting) int {
 		return placeMasked
 	}
 	for _, d := range v.plan.Findings {
-		if d.Dismissed && s.frame >= d.First-findingGap && s.frame <= d.Last+findingGap && touches(box, d.Rect) {
+		// Whoever dismissed the quality of a stretch saw no face in it, and said so of none in particular.
+		if d.Dismissed && d.Kind != decide.FindingQuality && s.frame >= d.First-findingGap && s.frame <= d.Last+findingGap && touches(box, d.Rect) {
 			return placeKept
 		}
 	}

@@ -196,3 +196,15 @@ func TestWhatTheSourceShows(t *testing.T) {
 		}
 	}
 }
+
+// TestDismissedFindings: a face that somebody dismissed stays open; who dismissed a dark stretch dismissed no face that is seen in it.
+func TestDismissedFindings(t *testing.T) {
+	box := track.Box{X: 100, Y: 100, W: 40, H: 50}
+	for kind, want := range map[string]int{decide.FindingFaceOutside: placeKept, decide.FindingUnsure: placeKept, decide.FindingQuality: placeOpen} {
+		v := &verifier{plan: decide.Plan{Frames: make([]decide.Frame, 10),
+			Findings: []decide.Finding{{ID: "F1", Kind: kind, Last: 9, Rect: [4]int{0, 0, 640, 480}, Dismissed: true, Reason: "nobody", By: "A. Officer"}}}}
+		if got := v.place(sighting{frame: 5, face: track.Detection{Box: box, Score: 0.9}}); got != want {
+			t.Errorf("%s: place %v, want %v", kind, got, want)
+		}
+	}
+}

@@ -30,11 +30,13 @@ type Input struct {
 // FrameStamp is what the decoder told of one frame.
 type FrameStamp struct {
 	PTS     int64
-	Digest  string  // Adler-32 over the decoded planes, eight hex digits
-	Damaged bool    // decoded with an error, concealed, or with a stamp that repeats or runs backwards
-	Why     string  // what is wrong with it
-	Cut     bool    // first frame of a new scene
-	Time    float64 // seconds from the first frame of the source (not of the excerpt)
+	Digest  string // Adler-32 over the decoded planes, eight hex digits
+	Damaged bool   // decoded with an error, concealed, or with a stamp that repeats or runs backwards
+	Why     string // what is wrong with it
+	Cut     bool   // first frame of a new scene
+	// NearDark says that the frame is too dark for what was found in it to be trusted.
+	NearDark bool
+	Time     float64 // seconds from the first frame of the source (not of the excerpt)
 }
 
 // Decide builds the plan. It returns a *DamageError where a frame is damaged and the policy does not say mask, and an
@@ -72,6 +74,7 @@ func Decide(in Input) (Plan, error) {
 		}
 	}
 	slices.SortStableFunc(p.Tracks, func(a, b Track) int { return a.ID - b.ID })
+	p.addNearDark(in.FrameStamps)
 	for _, x := range in.Extra {
 		p.addFinding(x)
 	}

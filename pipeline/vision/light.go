@@ -15,6 +15,13 @@ const (
 	// it would cost some.
 	equaliseClip = 2.0
 	equaliseGrid = 8
+	// A picture is near-dark where nearDarkShare of it is below nearDarkLevel, unless that much is below blackLevel: there is nothing
+	// in it then. No equalising brings back what the codec threw away there.
+	nearDarkShare = 0.95
+	nearDarkLevel = 25
+	blackLevel    = 4
+	// lightSide is how many samples on a side tell a picture's light.
+	lightSide = 96
 )
 
 // Light says whether a picture is equalised before anybody looks.
@@ -63,13 +70,34 @@ func (l *lightMeter) normalise(picture *gocv.Mat, want Light) bool {
 
 // poor says whether a picture is dark or flat. One without any light is left alone: there is nothing in it but noise.
 func (l *lightMeter) poor(picture gocv.Mat) bool {
-	const side = 96 // that many samples on a side are enough
-	gocv.Resize(picture, &l.small, image.Pt(side, side), 0, 0, gocv.InterpolationNearestNeighbor)
-	gocv.CvtColor(l.small, &l.y, gocv.ColorBGRToGray)
+	l.sample(picture)
 	gocv.MeanStdDev(l.y, &l.mean, &l.spread)
 	if l.mean.Empty() || l.spread.Empty() {
 		return false
 	}
 	mean, spread := l.mean.GetDoubleAt(0, 0), l.spread.GetDoubleAt(0, 0)
 	return mean >= 2 && (mean < darkMean || spread < flatSpread)
+}
+
+// sample puts grey samples of the picture into l.y.
+func (l *lightMeter) sample(picture gocv.Mat) {
+	gocv.Resize(picture, &l.small, image.Pt(lightSide, lightSide), 0, 0, gocv.InterpolationNearestNeighbor)
+	gocv.CvtColor(l.small, &l.y, gocv.ColorBGRToGray)
+}
+
+// nearDark says whether a picture shows something, but is too dark for the networks to be trusted. The picture is bgr24.
+func (l *lightMeter) nearDark(picture gocv.Mat) bool {
+	l.sample(picture)
+	dark, black := 0, 0
+	grey := l.y.ToBytes()
+	for _, v := range grey {
+		if v < nearDarkLevel {
+			dark++
+		}
+		if v < blackLevel {
+			black++
+		}
+	}
+	most := nearDarkShare * float64(len(grey))
+	return float64(dark) >= most && float64(black) < most
 }

@@ -35,3 +35,41 @@ func TestLightIsAsWanted(t *testing.T) {
 		mat.Close()
 	}
 }
+
+// TestNearDark: a picture is near-dark where next to all of it is, and something is in it; a burnt-in clock does not make it light.
+func TestNearDark(t *testing.T) {
+	l := newLightMeter()
+	defer l.close()
+	for name, c := range map[string]struct {
+		light  float64 // of the scenery
+		strip  int     // rows at the top that are white
+		paint  byte    // in place of the scenery, from 1
+		wanted bool
+	}{
+		"day":             {light: 1},
+		"night":           {light: 0.3},
+		"near-dark":       {light: 0.08, wanted: true},
+		"burnt-in clock":  {light: 0.08, strip: 8, wanted: true},
+		"light in a part": {light: 0.08, strip: 27},
+		"black":           {paint: 1},
+		"grey":            {paint: 30},
+		"flat near-dark":  {paint: 12, wanted: true},
+	} {
+		mat := scenery(t, 480, 270, 1, 0, 0, 1, c.light)
+		pixels, err := mat.DataPtrUint8()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range pixels {
+			switch {
+			case i < 480*3*c.strip:
+				pixels[i] = 255
+			case c.paint > 0:
+				pixels[i] = c.paint
+			}
+		}
+		if got := l.nearDark(mat); got != c.wanted {
+			t.Errorf("%s: near-dark is %t", name, got)
+		}
+	}
+}

@@ -191,6 +191,7 @@ func (l *looker) look(ctx context.Context, j job) Result {
 	}
 	fresh := j.index == 0 || r.Motion.Cut || j.picture.Fresh
 	if fresh || slices.Contains(j.due, true) {
+		r.NearDark = l.light.nearDark(j.picture.mat)
 		l.light.normalise(&j.picture.mat, j.picture.Light)
 	}
 	shown := j.picture.mat

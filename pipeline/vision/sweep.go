@@ -34,6 +34,7 @@ type Result struct {
 	Looks      []track.Look
 	Turns      Turns    // of pictures that were looked at turned as well
 	Searched   []string // the networks that looked
+	NearDark   bool     // the networks looked, but the picture is too dark for them to be trusted
 	Motion     track.Motion
 	Err        error // nothing else counts where it is set
 }
