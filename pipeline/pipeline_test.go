@@ -19,6 +19,7 @@ type fakeStages struct {
 	verdicts []VerifyResult // one a call; the last repeats
 	onRender func(RenderRequest) error
 	packets  int64 // pictures that the source says it holds
+	onPlan   func(*decide.Plan)
 
 	analyzed, rendered, verified int
 	crfs                         []int
@@ -29,7 +30,11 @@ type fakeStages struct {
 func (f *fakeStages) Analyze(_ context.Context, r AnalyzeRequest, _ func(Event)) (AnalyzeResult, error) {
 	f.analyzed++
 	f.extrasSeen = append(f.extrasSeen, r.ExtraIn)
-	b, err := testPlan(f.t, r).Encode()
+	plan := testPlan(f.t, r)
+	if f.onPlan != nil {
+		f.onPlan(&plan)
+	}
+	b, err := plan.Encode()
 	if err != nil {
 		return AnalyzeResult{}, err
 	}
@@ -194,6 +199,36 @@ func TestRedactTellsOfLostPictures(t *testing.T) {
 		out, err := Redact(context.Background(), f, testRequest(t), nil)
 		if err != nil || len(out.Report.Warnings) != warnings {
 			t.Errorf("%d pictures for 2 frames: warnings %q, %v", packets, out.Report.Warnings, err)
+		}
+	}
+}
+
+// TestReportWarnsOfWhatStaysVisible: what may be a face and is not covered, and what is too dark where doubt is ignored, are no secret.
+func TestReportWarnsOfWhatStaysVisible(t *testing.T) {
+	dropped := decide.Track{ID: 1, Last: 1, Seen: 2, State: decide.StateDropped, Reason: decide.ReasonRefuted, By: decide.ByPolicy, BestBox: [4]int{8, 8, 16, 16}}
+	for name, c := range map[string]struct {
+		change func(*decide.Plan)
+		want   string
+	}{
+		"nothing": {func(*decide.Plan) {}, ""},
+		"visible": {func(p *decide.Plan) { p.Tracks = []decide.Track{dropped} }, "1 of the tracks may be faces"},
+		"under other mask": {func(p *decide.Plan) {
+			p.Tracks = []decide.Track{dropped}
+			p.Frames[0].Regions = []decide.Region{{Rect: [4]int{0, 0, 32, 32}, Kind: decide.KindAdded}}
+		}, ""},
+		"dark": {func(p *decide.Plan) {
+			p.Findings = []decide.Finding{{ID: "F1", Kind: decide.FindingQuality, Last: 1, Rect: [4]int{0, 0, 64, 64}, Dismissed: true,
+				Reason: decide.ReasonIgnored, By: decide.ByPolicy}}
+		}, "frames 0 to 1 are too dark"},
+	} {
+		f := &fakeStages{t: t, verdicts: []VerifyResult{allPassed}, onPlan: c.change}
+		out, err := Redact(context.Background(), f, testRequest(t), nil)
+		if err != nil || out.State != Released {
+			t.Errorf("%s: %s, %v", name, out.State, err)
+			continue
+		}
+		if got := strings.Join(out.Report.Warnings, "; "); (got != "") != (c.want != "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: warnings %q", name, got)
 		}
 	}
 }

@@ -157,11 +157,18 @@ func (c *clip) report(state string, derivative FileDigest) Report {
 		case decide.StateKept:
 			r.Kept = append(r.Kept, t.ID)
 		case decide.StateDropped:
-			dropped++
+			if p.LeftVisible(t) {
+				dropped++
+			}
 		}
 	}
 	if dropped > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%d of the tracks may be faces and stay visible: the worklist tells where and why", dropped))
+	}
+	for _, f := range p.Findings {
+		if f.Kind == decide.FindingQuality && f.By == decide.ByPolicy {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("frames %d to %d are too dark for faces to be found for certain, and the policy ignores doubt", f.First, f.Last))
+		}
 	}
 	if lost := c.analyzed.Probe.Video.Frames - int64(len(p.Frames)); lost > 0 && p.Excerpt == nil {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%d pictures of the source gave no frame: the decoder had nothing to start them from", lost))

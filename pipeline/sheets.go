@@ -92,7 +92,7 @@ func PeopleSheet(ctx context.Context, cfg Config, r SheetRequest) error {
 	people := make([]sheet.Person, len(plan.Tracks))
 	for i, t := range plan.Tracks {
 		people[i] = sheet.Person{Track: t.ID, Picture: frames[t.ID], First: at(t.First), Last: at(t.Last), Seen: t.Seen, Sure: t.Sure}
-		if t.State == decide.StateDropped {
+		if plan.LeftVisible(t) {
 			people[i].Label = "stays visible"
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -232,6 +233,37 @@ func TestWorklist(t *testing.T) {
 	}
 	if page := html(t, w, German); !strings.Contains(page, "J. Groß: hat eingewilligt &lt;b&gt;") || strings.Contains(page, "eingewilligt <b>") {
 		t.Error("the German page does not tell the decision, or as markup")
+	}
+}
+
+// TestWorklistTellsWhyATrackStaysVisible, in the reader's language, unless it is covered after all.
+func TestWorklistTellsWhyATrackStaysVisible(t *testing.T) {
+	for reason, want := range map[string]map[string]string{
+		decide.ReasonRefuted: {German: "kein Gesicht", English: "saw no face"},
+		decide.ReasonIgnored: {German: "Richtlinie", English: "policy ignores"},
+	} {
+		p := *worklistPlan(t)
+		p.Tracks = slices.Clone(p.Tracks)
+		dropped := &p.Tracks[3]
+		dropped.State, dropped.Reason, dropped.By = decide.StateDropped, reason, decide.ByPolicy
+		p.Frames = slices.Clone(p.Frames)
+		p.Frames[dropped.Best].Regions = nil
+		w := NewWorklist(&p, digest)
+		if w.Counts[ItemLeftVisible] != 1 {
+			t.Fatalf("%s: %v", reason, w.Counts)
+		}
+		for lang, words := range want {
+			if page := html(t, w, lang); !strings.Contains(page, words) {
+				t.Errorf("%s in %s: the page does not say %q", reason, lang, words)
+			}
+		}
+		if i := slices.IndexFunc(w.Items, func(it Item) bool { return it.Kind == ItemLeftVisible }); w.Items[i].Text != reason {
+			t.Errorf("%+v", w.Items[i])
+		}
+		p.Frames[dropped.Best].Whole = true
+		if w := NewWorklist(&p, digest); w.Counts[ItemLeftVisible] != 0 {
+			t.Errorf("%s: what is covered is listed: %v", reason, w.Counts)
+		}
 	}
 }
 

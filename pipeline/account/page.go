@@ -209,8 +209,10 @@ func (p page) Remark(it Item) string {
 	if it.Score > 0 {
 		out = append(out, fmt.Sprintf(p.T["score"], p.decimal(it.Score, 2)))
 	}
-	// The plan's own words are English; in another language the kind says the same, but for damage.
-	if it.Text != "" && (p.Lang == English || it.Kind == ItemDamage) {
+	// The plan's own words are English; in another language the kind says the same, but for damage and what stays visible.
+	if it.Kind == ItemLeftVisible && p.T[it.Text] != "" {
+		out = append(out, p.T[it.Text])
+	} else if it.Text != "" && (p.Lang == English || it.Kind == ItemDamage) {
 		out = append(out, it.Text)
 	}
 	if it.Decided {

@@ -69,6 +69,8 @@ func TestReportsFitTheirSchemas(t *testing.T) {
 	dropped := *p
 	dropped.Tracks = append([]decide.Track(nil), p.Tracks...)
 	dropped.Tracks[0].State, dropped.Tracks[0].Score = decide.StateDropped, 0.4
+	dropped.Frames = append([]decide.Frame(nil), p.Frames...)
+	dropped.Frames[dropped.Tracks[0].Best].Regions = nil
 	for name, docs := range map[string][]interface{ JSON() ([]byte, error) }{
 		"exemptions": {NewExemptions(p, digest, Facts{}), NewExemptions(&full, digest, Facts{State: "held", Derivative: File{SHA256: digest, Bytes: 1}, Sound: SoundPresent})},
 		"worklist":   {NewWorklist(&full, digest), NewWorklist(&dropped, digest)},

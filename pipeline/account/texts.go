@@ -1,5 +1,7 @@
 package account
 
+import "veil/pipeline/decide"
+
 // texts are the pages' words by language; both languages have the same keys.
 var texts = map[string]map[string]string{
 	German: {
@@ -80,10 +82,13 @@ var texts = map[string]map[string]string{
 		"score":   "Bewertung %s",
 		"decided": "entschieden von %s: %s",
 
+		decide.ReasonIgnored: "zweifelhaft, und die Richtlinie übergeht Zweifel",
+		decide.ReasonRefuted: "aus der Nähe war dort kein Gesicht zu sehen",
+
 		"word_video": "Bild", "word_audio": "Ton", "word_face": "Gesicht", "word_head": "Kopf", "word_fixed": "feste Fläche",
 		"word_added": "von Hand", "word_frame": "ganzes Bild", "word_dropped": "ganz entfernt", "word_muted": "stumm",
 		"word_public": "öffentlich", "word_restricted": "nicht öffentlich", "word_released": "freigegeben", "word_held": "angehalten",
-		"word_unsure": "vielleicht ein Gesicht", "word_face_outside": "Gesicht womöglich sichtbar", "word_quality": "Bildqualität",
+		"word_unsure": "vielleicht ein Gesicht", "word_face_outside": "Gesicht womöglich sichtbar", "word_quality": "zu dunkel, um Gesichter sicher zu finden: aufgehellt ansehen",
 		"word_kept_lost": "sichtbare Person verloren", "word_no_ground": "Grundlage fehlt",
 	},
 	English: {
@@ -164,10 +169,13 @@ var texts = map[string]map[string]string{
 		"score":   "score %s",
 		"decided": "decided by %s: %s",
 
+		decide.ReasonIgnored: "doubtful, and the policy ignores doubt",
+		decide.ReasonRefuted: "closer looks saw no face there",
+
 		"word_video": "picture", "word_audio": "sound", "word_face": "face", "word_head": "head", "word_fixed": "fixed area",
 		"word_added": "by hand", "word_frame": "whole picture", "word_dropped": "removed", "word_muted": "muted",
 		"word_public": "public", "word_restricted": "restricted", "word_released": "released", "word_held": "held",
-		"word_unsure": "may be a face", "word_face_outside": "face may be visible", "word_quality": "picture quality",
+		"word_unsure": "may be a face", "word_face_outside": "face may be visible", "word_quality": "too dark to be sure: look at it brightened",
 		"word_kept_lost": "visible person lost", "word_no_ground": "no ground",
 	},
 }

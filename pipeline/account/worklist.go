@@ -27,7 +27,7 @@ type Worklist struct {
 // Kinds of items.
 const (
 	ItemFinding     = "finding"      // somebody has to decide about it, or has
-	ItemLeftVisible = "left_visible" // a doubtful track that the policy leaves uncovered
+	ItemLeftVisible = "left_visible" // a track that may be a face and stays visible: the policy ignores doubt, or closer looks saw none
 	ItemKept        = "kept"         // a track that a person leaves visible
 	ItemUnsure      = "unsure"       // a covered track that may be no face
 	ItemSeldom      = "seldom_seen"  // a covered track that was seen in few of its frames
@@ -60,7 +60,7 @@ type Item struct {
 	Score   float64 `json:"score,omitempty"`   // of an unsure track
 	Finding string  `json:"finding,omitempty"` // its id
 	What    string  `json:"what,omitempty"`    // the finding's kind
-	Text    string  `json:"text,omitempty"`    // of a finding or of damage, as the plan has it
+	Text    string  `json:"text,omitempty"`    // of a finding, of damage, or why a track stays visible, as the plan has it
 	// Decided, Reason and By tell what a person decided.
 	Decided bool   `json:"decided,omitempty"`
 	Reason  string `json:"reason,omitempty"`
@@ -157,8 +157,10 @@ func (l *lister) tracks() {
 		base := Item{Track: t.ID, Rect: t.BestBox, Rank: RankLook}
 		switch {
 		case t.State == decide.StateDropped:
-			base.Kind, base.Score, base.Reason, base.By = ItemLeftVisible, t.Score, t.Reason, t.By
-			l.add(t.First, t.Last, base)
+			if l.plan.LeftVisible(t) {
+				base.Kind, base.Score, base.Text, base.Reason, base.By = ItemLeftVisible, t.Score, t.Reason, t.Reason, t.By
+				l.add(t.First, t.Last, base)
+			}
 			continue
 		case t.State == decide.StateKept:
 			l.kept(t, places[t.ID])

@@ -146,23 +146,22 @@ func (p *Plan) addFixed(c coverer, stamps []FrameStamp) {
 // addTrack adds a track and the regions that cover it.
 func (p *Plan) addTrack(c coverer, t track.Track) {
 	pt := Track{
-		ID: t.ID, Seen: t.Seen, Score: clamp01(t.BestSecond), Sure: t.Sure, State: StateCovered, By: "policy",
+		ID: t.ID, Seen: t.Seen, Score: clamp01(t.BestSecond), Sure: t.Sure, State: StateCovered, By: ByPolicy,
 		BornInside: t.BornInside, DiedInside: t.DiedInside, First: -1,
 	}
 	if t.BestSecond <= 0 {
 		pt.Score = clamp01(t.BestFast)
 	}
 	if p.leaves(t) {
-		pt.State, pt.Reason = StateDropped, "doubtful, and the policy ignores doubt"
+		pt.State, pt.Reason = StateDropped, ReasonIgnored
 		if t.Refuted {
-			pt.Reason = "closer looks saw no face there"
+			pt.Reason = ReasonRefuted
 		}
 	} else if p.Policy.Cover != "frame" {
 		pt.Code, pt.Basis = p.Policy.Grounds.complete(GroundTracks, "", "")
 	}
 	best := -1.0
 	seen := 0
-	open := false // somewhere no mask holds it
 	for _, s := range t.Samples {
 		r, ok := c.region(s)
 		if !ok {
@@ -174,9 +173,12 @@ func (p *Plan) addTrack(c coverer, t track.Track) {
 		pt.Last = s.Frame
 		if s.Source == track.Detected {
 			seen++
-			open = open || !p.Frames[s.Frame].covers(r.Box)
 		}
-		if score := scoreOf(s); score > best {
+		score := scoreOf(s)
+		if pt.State == StateDropped && s.Source == track.Detected && !p.Frames[s.Frame].covers(r.Box) {
+			score += openFirst
+		}
+		if score > best {
 			best, pt.Best, pt.BestBox = score, s.Frame, r.Box
 		}
 		if pt.State == StateCovered && p.Policy.Cover != "frame" {
@@ -184,8 +186,8 @@ func (p *Plan) addTrack(c coverer, t track.Track) {
 			p.Frames[s.Frame].Regions = append(p.Frames[s.Frame].Regions, r)
 		}
 	}
-	if pt.First < 0 || t.Refuted && pt.State == StateDropped && !open {
-		return // never inside the picture, or not left visible
+	if pt.First < 0 {
+		return // never inside the picture
 	}
 	pt.Seen = seen
 	p.Tracks = append(p.Tracks, pt)
@@ -203,13 +205,8 @@ func (p *Plan) leaves(t track.Track) bool {
 	return !t.Sure && (p.Policy.Unsure == "ignore" || t.Refuted && p.Policy.Unsure != "review")
 }
 
-// covers tells that a box lies in one of the masks of a frame, or that the frame is covered whole.
-func (f *Frame) covers(box [4]int) bool {
-	return f.Whole || slices.ContainsFunc(f.Regions, func(r Region) bool {
-		return !r.Ellipse && box[0] >= r.Rect[0] && box[1] >= r.Rect[1] &&
-			box[0]+box[2] <= r.Rect[0]+r.Rect[2] && box[1]+box[3] <= r.Rect[1]+r.Rect[3]
-	})
-}
+// openFirst has what stands for a track that stays visible be a picture in which no mask holds it, if there is one.
+const openFirst = 3
 
 // scoreOf ranks samples for the picture that stands for a track: detections before all else.
 func scoreOf(s track.Sample) float64 {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"math"
-	"slices"
 	"strings"
 	"testing"
 
@@ -211,45 +210,71 @@ func TestDoubtIsTreatedAsThePolicySays(t *testing.T) {
 }
 
 // TestRefutedTracksAreToldOf: what closer looks speak against is left visible and listed, unless a person is to look at what is
-// doubtful, or masks of others hold it.
+// doubtful; where masks of others hold it, it is not called visible.
 func TestRefutedTracksAreToldOf(t *testing.T) {
 	box := track.Box{X: 100, Y: 50, W: 40, H: 50}
+	around := track.Box{X: 90, Y: 40, W: 60, H: 70}
 	for name, c := range map[string]struct {
-		unsure, cover    string
-		others           []track.Track
-		tracks, findings int
-		covered          bool
+		unsure, cover, shape string
+		others               []track.Track
+		best, findings       int
+		visible              bool
 	}{
-		"mask":            {unsure: "mask", cover: "face", tracks: 1},
-		"ignore":          {unsure: "ignore", cover: "face", tracks: 1},
-		"review":          {unsure: "review", cover: "face", tracks: 1, findings: 1, covered: true},
-		"whole frames":    {unsure: "mask", cover: "frame"},
-		"in another mask": {unsure: "mask", cover: "face", others: []track.Track{still(2, 0, 24, track.Box{X: 90, Y: 40, W: 60, H: 70})}, tracks: 1},
-		"partly in one":   {unsure: "mask", cover: "face", others: []track.Track{still(2, 5, 24, track.Box{X: 90, Y: 40, W: 60, H: 70})}, tracks: 2},
+		"mask":                {unsure: "mask", best: 3, visible: true},
+		"ignore":              {unsure: "ignore", best: 3, visible: true},
+		"review":              {unsure: "review", best: 3, findings: 1},
+		"whole frames":        {unsure: "mask", cover: "frame", best: 3},
+		"in another mask":     {unsure: "mask", others: []track.Track{still(2, 0, 24, around)}, best: 3},
+		"in another's oval":   {unsure: "mask", shape: "ellipse", others: []track.Track{still(2, 0, 24, around)}, best: 3},
+		"at first in one":     {unsure: "mask", others: []track.Track{still(2, 0, 12, around)}, best: 13, visible: true},
+		"in part in a mask":   {unsure: "mask", others: []track.Track{still(2, 0, 24, track.Box{X: 130, Y: 50, W: 40, H: 50})}, best: 3, visible: true},
+		"in one of the other": {unsure: "review", others: []track.Track{still(2, 0, 24, around)}, best: 3, findings: 1},
 	} {
 		in := testInput(t, Press, append([]track.Track{still(1, 3, 20, box)}, c.others...)...)
 		in.Tracks[0].Sure, in.Tracks[0].Refuted = false, true
-		in.Policy.Unsure, in.Policy.Cover = c.unsure, c.cover
+		in.Policy.Unsure, in.Policy.Cover, in.Policy.Shape = c.unsure, orElse(c.cover, "face"), orElse(c.shape, "rectangle")
 		p := decided(t, in)
-		if len(p.Tracks) != c.tracks || len(p.Findings) != c.findings {
+		if len(p.Tracks) != 1+len(c.others) || p.Tracks[0].ID != 1 || len(p.Findings) != c.findings {
 			t.Errorf("%s: tracks %+v, findings %+v", name, p.Tracks, p.Findings)
 			continue
 		}
-		if !slices.IsSortedFunc(p.Tracks, func(a, b Track) int { return a.ID - b.ID }) {
-			t.Errorf("%s: tracks out of order: %+v", name, p.Tracks)
+		got := p.Tracks[0]
+		if c.unsure == "review" {
+			if r := p.Frames[10].Regions[0]; got.State != StateCovered || r.Track != 1 {
+				t.Errorf("%s: %+v, region %+v", name, got, r)
+			}
+			continue
+		}
+		if got.State != StateDropped || got.Reason != ReasonRefuted || got.Seen != 18 || got.Best != c.best || p.LeftVisible(got) != c.visible {
+			t.Errorf("%s: %+v, visible %t", name, got, p.LeftVisible(got))
 		}
 		for _, r := range p.Frames[10].Regions {
-			if r.Track == 1 != c.covered {
+			if r.Track == 1 {
 				t.Errorf("%s: %+v is covered", name, r)
 			}
 		}
-		if c.covered && len(p.Frames[10].Regions) != 1 {
-			t.Errorf("%s: regions %+v", name, p.Frames[10].Regions)
-		}
-		if k := slices.IndexFunc(p.Tracks, func(t Track) bool { return t.ID == 1 }); k >= 0 && !c.covered &&
-			(p.Tracks[k].State != StateDropped || p.Tracks[k].Reason != "closer looks saw no face there" || p.Tracks[k].Seen != 18) {
-			t.Errorf("%s: %+v", name, p.Tracks[k])
-		}
+	}
+}
+
+// TestKeepingMayLeaveOthersVisible: what only the mask of somebody held who is then kept is visible, and what a person covers is not.
+func TestKeepingMayLeaveOthersVisible(t *testing.T) {
+	in := testInput(t, Press, still(1, 3, 20, track.Box{X: 110, Y: 60, W: 40, H: 50}), still(2, 0, 24, track.Box{X: 100, Y: 50, W: 60, H: 70}))
+	in.Tracks[0].Sure, in.Tracks[0].Refuted = false, true
+	p := decided(t, in)
+	kept, err := Apply(p, testDigest, Decisions{Schema: DecisionsSchema, Plan: testDigest, By: "me", Keep: []KeepTrack{{Track: 2, Reason: "agreed"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.LeftVisible(p.Tracks[0]) || !kept.LeftVisible(kept.Tracks[0]) {
+		t.Errorf("visible before %t, after %t", p.LeftVisible(p.Tracks[0]), kept.LeftVisible(kept.Tracks[0]))
+	}
+	covered, err := Apply(kept, testDigest, Decisions{Schema: DecisionsSchema, Plan: testDigest, By: "me",
+		Cover: []CoverRegion{{Rect: [4]int{100, 50, 80, 80}, Reason: "a face after all"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if covered.LeftVisible(covered.Tracks[0]) {
+		t.Error("what a person covers is called visible")
 	}
 }
 

@@ -12,14 +12,17 @@ func TestNearDarkIsAskedAbout(t *testing.T) {
 		open          bool
 	}{
 		"light":              {unsure: "mask", cover: "face"},
-		"a fade":             {dark: [][2]int{{38, 50}}, unsure: "mask", cover: "face"},
+		"a fade":             {dark: [][2]int{{113, 125}}, unsure: "mask", cover: "face"},
 		"half a second":      {dark: [][2]int{{10, 23}}, unsure: "mask", cover: "face", want: [][2]int{{10, 22}}, open: true},
-		"two stretches":      {dark: [][2]int{{0, 15}, {30, 50}}, unsure: "mask", cover: "face", want: [][2]int{{0, 14}, {30, 49}}, open: true},
-		"all of it":          {dark: [][2]int{{0, 50}}, unsure: "review", cover: "head", want: [][2]int{{0, 49}}, open: true},
-		"doubt is ignored":   {dark: [][2]int{{0, 50}}, unsure: "ignore", cover: "face", want: [][2]int{{0, 49}}},
-		"everything covered": {dark: [][2]int{{0, 50}}, unsure: "mask", cover: "frame"},
+		"two near stretches": {dark: [][2]int{{0, 8}, {30, 38}}, unsure: "mask", cover: "face", want: [][2]int{{0, 37}}, open: true},
+		"apart":              {dark: [][2]int{{0, 12}, {12, 13}, {100, 113}}, unsure: "mask", cover: "face", want: [][2]int{{0, 12}, {100, 112}}, open: true},
+		"two fades apart":    {dark: [][2]int{{0, 8}, {90, 98}}, unsure: "mask", cover: "face"},
+		"flickers":           {dark: [][2]int{{0, 4}, {5, 9}, {10, 14}, {15, 19}}, unsure: "mask", cover: "face", want: [][2]int{{0, 18}}, open: true},
+		"all of it":          {dark: [][2]int{{0, 125}}, unsure: "review", cover: "head", want: [][2]int{{0, 124}}, open: true},
+		"doubt is ignored":   {dark: [][2]int{{0, 125}}, unsure: "ignore", cover: "face", want: [][2]int{{0, 124}}},
+		"everything covered": {dark: [][2]int{{0, 125}}, unsure: "mask", cover: "frame"},
 	} {
-		in := testInput(t, Press)
+		in := longInput(t, 125)
 		in.Policy.Unsure, in.Policy.Cover = c.unsure, c.cover
 		for _, span := range c.dark {
 			for i := span[0]; i < span[1]; i++ {
@@ -49,15 +52,30 @@ func TestShortNearDarkClip(t *testing.T) {
 	}
 }
 
-// TestDamagedFramesAreNotNearDark: what is covered whole shows nothing.
-func TestDamagedFramesAreNotNearDark(t *testing.T) {
+// TestWholeFramesAreNotNearDark: what is covered whole shows nothing, and what lies between such frames is asked about.
+func TestWholeFramesAreNotNearDark(t *testing.T) {
 	in := testInput(t, Press)
 	in.Policy.Damage = "mask"
 	for i := range in.FrameStamps {
-		in.FrameStamps[i].NearDark = true
-		in.FrameStamps[i].Damaged = i%10 == 9
+		in.FrameStamps[i].NearDark, in.FrameStamps[i].Damaged = true, i%10 == 9
+	}
+	if p := decided(t, in); len(p.Findings) != 1 || p.Findings[0].First != 0 || p.Findings[0].Last != 48 {
+		t.Errorf("every tenth frame is covered: %+v", p.Findings)
+	}
+	for i := range in.FrameStamps {
+		in.FrameStamps[i].Damaged = true
 	}
 	if p := decided(t, in); len(p.Findings) != 0 {
-		t.Errorf("%+v", p.Findings)
+		t.Errorf("every frame is covered: %+v", p.Findings)
 	}
+}
+
+// longInput is testInput of another number of frames.
+func longInput(t *testing.T, frames int) Input {
+	in := testInput(t, Press)
+	in.FrameStamps = nil
+	for i := range frames {
+		in.FrameStamps = append(in.FrameStamps, FrameStamp{PTS: int64(512 * i), Digest: "0badcafe", Time: float64(i) / 25})
+	}
+	return in
 }

@@ -1,6 +1,10 @@
 package decide
 
-import "veil/pipeline/track"
+import (
+	"slices"
+
+	"veil/pipeline/track"
+)
 
 // PlanSchema names the version of the plan's format.
 const PlanSchema = "veil.plan/1"
@@ -90,7 +94,8 @@ type Track struct {
 	// BornInside and DiedInside mark births and deaths in mid-picture, for the reviewer.
 	BornInside bool `json:"born_inside,omitempty"`
 	DiedInside bool `json:"died_inside,omitempty"`
-	// Best is the frame index with the best detection, BestBox its box: [x, y, w, h].
+	// Best is the frame index with the best detection, BestBox its box: [x, y, w, h]; of a dropped track the best that no mask
+	// held, if there was one.
 	Best    int    `json:"best"`
 	BestBox [4]int `json:"best_box"`
 	// Code and Basis are why it is covered.
@@ -138,6 +143,33 @@ const (
 	StateKept    = "kept"
 	StateDropped = "dropped"
 )
+
+// ByPolicy is who decided where no person did, and why it leaves a track visible.
+const (
+	ByPolicy      = "policy"
+	ReasonIgnored = "doubtful, and the policy ignores doubt"
+	ReasonRefuted = "closer looks saw no face there"
+)
+
+// LeftVisible tells that one of the plan's tracks is covered neither by itself nor, where it is seen best, by other masks.
+func (p *Plan) LeftVisible(t Track) bool {
+	return t.State == StateDropped && !p.Frames[t.Best].covers(t.BestBox)
+}
+
+// covers tells that a box lies in one of the masks of a frame, or that the frame is covered whole.
+func (f *Frame) covers(box [4]int) bool {
+	return f.Whole || slices.ContainsFunc(f.Regions, func(r Region) bool {
+		in := track.Box{X: float64(box[0]), Y: float64(box[1]), W: float64(box[2]), H: float64(box[3])}
+		out := track.Box{X: float64(r.Rect[0]), Y: float64(r.Rect[1]), W: float64(r.Rect[2]), H: float64(r.Rect[3])}
+		switch {
+		case r.Kept:
+			return false
+		case r.Ellipse:
+			return ellipseHolds(out, in)
+		}
+		return in.X >= out.X && in.Y >= out.Y && in.X+in.W <= out.X+out.W && in.Y+in.H <= out.Y+out.H
+	})
+}
 
 // Finding kinds.
 const (

@@ -45,7 +45,7 @@ func Build(width, height int, frames []Frame) ([]Track, error) {
 		// Apart, so that what is no face neither makes a face larger nor stronger.
 		for _, t := range mergeDoubles(refuted, ob.long) {
 			n := fill.finish(t, float64(width), float64(height))
-			n.Sure, n.Refuted = false, true
+			n.Refuted = !t.ev.plausible() // two that are none may be one together
 			out = append(out, n)
 		}
 		begin = end

@@ -243,6 +243,44 @@ func TestRefutedTracksStayApart(t *testing.T) {
 	}
 }
 
+// TestRefutedTracksOfOneFace: two trails of one face, large and small, each seen well too seldom to stand against closer looks, are a
+// face together.
+func TestRefutedTracksOfOneFace(t *testing.T) {
+	large := Box{X: 500, Y: 200, W: 44, H: 50}
+	small := Box{X: 507, Y: 208, W: 29, H: 33}
+	shown := func(boxes ...Box) []Frame {
+		frames := clip(40, 0)
+		for i := range frames {
+			for k, b := range boxes {
+				score := 0.35
+				if i == 10*k+3 || i == 10*k+7 { // each is seen well in two frames of its own
+					score = 0.92
+				}
+				frames[i].Detections = append(frames[i].Detections, Detection{Box: b, Score: score, Detector: "yunet", Long: 1536},
+					Detection{Box: b, Score: 0.28, Detector: "centerface", Long: 1536})
+				frames[i].Looks = append(frames[i].Looks, Look{Box: b})
+			}
+			// The smaller scale has looked as well, and agrees to none of this.
+			frames[i].Detections = append(frames[i].Detections, Detection{Box: Box{X: 60, Y: 60, W: 20, H: 24}, Score: 0.3, Detector: "yunet", Long: 640})
+		}
+		return frames
+	}
+	for name, c := range map[string]struct {
+		boxes   []Box
+		refuted bool
+	}{"the large one": {[]Box{large}, true}, "the small one": {[]Box{small}, true}, "both": {[]Box{large, small}, false}} {
+		got := build(t, shown(c.boxes...))
+		if len(got) != 1 || got[0].Refuted != c.refuted || got[0].Sure == c.refuted {
+			t.Errorf("%s: %d tracks, refuted, sure %v", name, len(got), func() (out [][2]bool) {
+				for _, tr := range got {
+					out = append(out, [2]bool{tr.Refuted, tr.Sure})
+				}
+				return out
+			}())
+		}
+	}
+}
+
 // TestTurnedScalesAreWeighedApart: a face that lies is seen when the picture is turned, and no scale that looks upright speaks
 // against it; nor does a turned scale speak against a face that stands.
 func TestTurnedScalesAreWeighedApart(t *testing.T) {

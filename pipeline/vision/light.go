@@ -15,11 +15,14 @@ const (
 	// it would cost some.
 	equaliseClip = 2.0
 	equaliseGrid = 8
-	// A picture is near-dark where nearDarkShare of it is below nearDarkLevel, unless that much is below blackLevel: there is nothing
-	// in it then. No equalising brings back what the codec threw away there.
+	// A picture is near-dark where nearDarkShare of it is below nearDarkLevel, and dimShare of it not below blackLevel, as in a black
+	// room or behind a title something is dimly there. No equalising brings back what the codec threw away of that; nearDarkBlur, the
+	// side of a Gaussian in pixels, takes out the blocks that it left.
 	nearDarkShare = 0.95
 	nearDarkLevel = 25
 	blackLevel    = 4
+	dimShare      = 0.02
+	nearDarkBlur  = 7
 	// lightSide is how many samples on a side tell a picture's light.
 	lightSide = 96
 )
@@ -60,8 +63,12 @@ func (l *lightMeter) normalise(picture *gocv.Mat, want Light) bool {
 	if picture.Cols() < 2*equaliseGrid || picture.Rows() < 2*equaliseGrid || want == LightAsItIs || want == LightAuto && !l.poor(*picture) {
 		return false
 	}
+	near := l.nearDark(*picture)
 	gocv.CvtColor(*picture, &l.ycc, gocv.ColorBGRToYCrCb)
 	gocv.ExtractChannel(l.ycc, &l.y, 0)
+	if near {
+		gocv.GaussianBlur(l.y, &l.y, image.Pt(nearDarkBlur, nearDarkBlur), 0, 0, gocv.BorderDefault)
+	}
 	l.clahe.Apply(l.y, &l.even)
 	gocv.InsertChannel(l.even, &l.ycc, 0)
 	gocv.CvtColor(l.ycc, picture, gocv.ColorYCrCbToBGR)
@@ -88,16 +95,16 @@ func (l *lightMeter) sample(picture gocv.Mat) {
 // nearDark says whether a picture shows something, but is too dark for the networks to be trusted. The picture is bgr24.
 func (l *lightMeter) nearDark(picture gocv.Mat) bool {
 	l.sample(picture)
-	dark, black := 0, 0
+	dark, dim := 0, 0
 	grey := l.y.ToBytes()
 	for _, v := range grey {
 		if v < nearDarkLevel {
 			dark++
-		}
-		if v < blackLevel {
-			black++
+			if v >= blackLevel {
+				dim++
+			}
 		}
 	}
-	most := nearDarkShare * float64(len(grey))
-	return float64(dark) >= most && float64(black) < most
+	n := float64(len(grey))
+	return float64(dark) >= nearDarkShare*n && float64(dim) >= dimShare*n
 }

@@ -44,6 +44,7 @@ func TestNearDark(t *testing.T) {
 		light  float64 // of the scenery
 		strip  int     // rows at the top that are white
 		paint  byte    // in place of the scenery, from 1
+		patch  int     // side of a dim square in it
 		wanted bool
 	}{
 		"day":             {light: 1},
@@ -54,6 +55,9 @@ func TestNearDark(t *testing.T) {
 		"black":           {paint: 1},
 		"grey":            {paint: 30},
 		"flat near-dark":  {paint: 12, wanted: true},
+		"patch in black":  {paint: 1, patch: 60, wanted: true},
+		"speck in black":  {paint: 1, patch: 20},
+		"title on black":  {paint: 1, strip: 10},
 	} {
 		mat := scenery(t, 480, 270, 1, 0, 0, 1, c.light)
 		pixels, err := mat.DataPtrUint8()
@@ -64,6 +68,8 @@ func TestNearDark(t *testing.T) {
 			switch {
 			case i < 480*3*c.strip:
 				pixels[i] = 255
+			case i/3%480 < c.patch && i/3/480 < c.patch:
+				pixels[i] = 15
 			case c.paint > 0:
 				pixels[i] = c.paint
 			}
