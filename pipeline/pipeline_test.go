@@ -219,7 +219,7 @@ func TestReportWarnsOfWhatStaysVisible(t *testing.T) {
 		"dark": {func(p *decide.Plan) {
 			p.Findings = []decide.Finding{{ID: "F1", Kind: decide.FindingQuality, Last: 1, Rect: [4]int{0, 0, 64, 64}, Dismissed: true,
 				Reason: decide.ReasonIgnored, By: decide.ByPolicy}}
-		}, "frames 0 to 1 are too dark"},
+		}, "1 of the findings are stretches too dark"},
 	} {
 		f := &fakeStages{t: t, verdicts: []VerifyResult{allPassed}, onPlan: c.change}
 		out, err := Redact(context.Background(), f, testRequest(t), nil)

@@ -165,10 +165,14 @@ func (c *clip) report(state string, derivative FileDigest) Report {
 	if dropped > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%d of the tracks may be faces and stay visible: the worklist tells where and why", dropped))
 	}
+	dark := 0
 	for _, f := range p.Findings {
 		if f.Kind == decide.FindingQuality && f.By == decide.ByPolicy {
-			r.Warnings = append(r.Warnings, fmt.Sprintf("frames %d to %d are too dark for faces to be found for certain, and the policy ignores doubt", f.First, f.Last))
+			dark++
 		}
+	}
+	if dark > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%d of the findings are stretches too dark for faces to be found for certain: the policy ignores doubt", dark))
 	}
 	if lost := c.analyzed.Probe.Video.Frames - int64(len(p.Frames)); lost > 0 && p.Excerpt == nil {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%d pictures of the source gave no frame: the decoder had nothing to start them from", lost))

@@ -15,9 +15,9 @@ const (
 	// it would cost some.
 	equaliseClip = 2.0
 	equaliseGrid = 8
-	// A picture is near-dark where nearDarkShare of it is below nearDarkLevel, and dimShare of it not below blackLevel, as in a black
-	// room or behind a title something is dimly there. No equalising brings back what the codec threw away of that; nearDarkBlur, the
-	// side of a Gaussian in pixels, takes out the blocks that it left.
+	// A picture is near-dark where nearDarkShare of it is below nearDarkLevel, and dimShare of it between that and blackLevel: black
+	// alone shows nothing. No equalising brings back what the codec threw away there; nearDarkBlur, the side of a Gaussian in pixels,
+	// takes out the blocks that it left.
 	nearDarkShare = 0.95
 	nearDarkLevel = 25
 	blackLevel    = 4
