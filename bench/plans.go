@@ -29,6 +29,7 @@ type PlanRow struct {
 	// its own size on each side.
 	Away *float64 `json:"away,omitempty"`
 	Steady
+	Missed []Miss `json:"missed,omitempty"` // the faces that are bare
 }
 
 // plans analyses each clip at every effort and holds the plans against the truth. analyses is a folder where raw analyses are kept
@@ -38,7 +39,7 @@ func (b *bench) plans(ctx context.Context, clips []subject, efforts []string, an
 	for i, c := range clips {
 		for _, effort := range efforts {
 			b.progress("plan %d of %d: %s, %s", i+1, len(clips), c.name, effort)
-			plan, err := b.planOf(ctx, c, effort, analyses)
+			plan, raw, err := b.planOf(ctx, c, effort, analyses)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
@@ -50,6 +51,13 @@ func (b *bench) plans(ctx context.Context, clips []subject, efforts []string, an
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
+			var seen rawAnalysis
+			if err := readJSON(raw, &seen); err != nil {
+				return nil, err
+			}
+			if row.Missed, err = missed(t, plan, seen); err != nil {
+				return nil, fmt.Errorf("%s: %w", c.name, err)
+			}
 			row.Clip, row.Effort = c.name, effort
 			rows = append(rows, row)
 		}
@@ -57,38 +65,39 @@ func (b *bench) plans(ctx context.Context, clips []subject, efforts []string, an
 	return rows, nil
 }
 
-// planOf makes the plan of a clip, from the raw analysis that is kept where there is one.
-func (b *bench) planOf(ctx context.Context, c subject, effort, analyses string) (decide.Plan, error) {
-	if analyses == "" {
-		return b.analyze(ctx, c.clip, effort, "plan", 0)
-	}
+// planOf makes the plan of a clip, from the raw analysis that is kept where there is one, and says where the raw analysis lies.
+func (b *bench) planOf(ctx context.Context, c subject, effort, analyses string) (plan decide.Plan, raw string, err error) {
 	r, err := b.request(ctx, c.clip, effort, "plan", 0)
 	if err != nil {
-		return decide.Plan{}, err
+		return plan, "", err
+	}
+	if analyses == "" {
+		plan, err = makePlan(ctx, r)
+		return plan, r.AnalysisOut, err
 	}
 	// Clips of two folders may have one name.
 	kept := filepath.Join(analyses, c.name+"."+effort+"."+r.SHA256[:8]+".json")
 	if _, err := os.Stat(kept); err == nil {
 		r.AnalysisIn, r.AnalysisOut = kept, ""
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return decide.Plan{}, err
+		return plan, "", err
 	}
-	plan, err := makePlan(ctx, r)
+	plan, err = makePlan(ctx, r)
 	if err != nil || r.AnalysisIn != "" {
-		return plan, err
+		return plan, kept, err
 	}
 	if err := os.MkdirAll(analyses, 0o755); err != nil {
-		return plan, err
+		return plan, "", err
 	}
 	data, err := os.ReadFile(r.AnalysisOut)
 	if err != nil {
-		return plan, err
+		return plan, "", err
 	}
 	// An interrupted run leaves no half analysis under the name that the next one reads.
 	if err := os.WriteFile(kept+".part", data, 0o644); err != nil {
-		return plan, err
+		return plan, "", err
 	}
-	return plan, os.Rename(kept+".part", kept)
+	return plan, kept, os.Rename(kept+".part", kept)
 }
 
 // makePlan runs the first pass in this process.

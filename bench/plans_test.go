@@ -58,11 +58,12 @@ func TestPrintPlans(t *testing.T) {
 		{Clip: "wild_01", Effort: "thorough", Faces: map[string]int{"20-40": 3}},
 	}
 	var out bytes.Buffer
-	if err := (Results{Plans: rows}).print(&out, false); err != nil {
+	rows[0].Missed = []Miss{{Frame: 7, Cause: causeGap, Box: box{1, 2, 30, 40}, Best: map[string]float64{"yunet": 0.625}}}
+	if err := (Results{Plans: rows}).print(&out, true); err != nil {
 		t.Fatal(err)
 	}
 	// The total of both: from 10 px up 1 of 6 and 2 of 3, from 20 px up 0 of 2 and 2 of 3.
-	for _, want := range []string{"3/9", "2/5", "1.50 %", "25.0"} {
+	for _, want := range []string{"3/9", "2/5", "1.50 %", "25.0", causeGap} {
 		if strings.Count(out.String(), "wild_*, all") != 1 || !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
@@ -82,7 +83,7 @@ func TestKeptAnalyses(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, kept := subject{name: "none", clip: clip}, filepath.Join(b.out, "kept")
-	first, err := b.planOf(t.Context(), c, "fast", kept)
+	first, raw, err := b.planOf(t.Context(), c, "fast", kept)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,12 +92,12 @@ func TestKeptAnalyses(t *testing.T) {
 		t.Fatalf("kept %v, %v", paths, err)
 	}
 	b.root = b.out // no weights: nothing can look
-	second, err := b.planOf(t.Context(), c, "fast", kept)
+	second, again, err := b.planOf(t.Context(), c, "fast", kept)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a, z := asJSON(t, first), asJSON(t, second); a != z {
-		t.Errorf("first %s\nthen  %s", a, z)
+	if a, z := asJSON(t, first), asJSON(t, second); a != z || raw != paths[0] || again != paths[0] {
+		t.Errorf("first %s of %s\nthen  %s of %s", a, raw, z, again)
 	}
 	if _, err := makePlan(t.Context(), pipeline.AnalyzeRequest{In: clip, AnalysisIn: paths[0] + ".gone"}); err == nil {
 		t.Error("an analysis that is not there was taken")

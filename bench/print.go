@@ -66,7 +66,7 @@ func (r Results) print(w io.Writer, why bool) error {
 		}
 	}
 	if why {
-		return printWhy(w, r.Clips)
+		return printWhy(w, r.Clips, r.Plans)
 	}
 	return nil
 }

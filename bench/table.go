@@ -97,7 +97,7 @@ func (f Found) String() string {
 }
 
 // printWhy lists every face that a plan leaves bare.
-func printWhy(w io.Writer, rows []Row) error {
+func printWhy(w io.Writer, rows []Row, plans []PlanRow) error {
 	fmt.Fprint(w, `
 Faces that the plan leaves bare. seen: frames in which any network saw this face, of those in which it is there; then the highest score
 of each network.
@@ -106,19 +106,26 @@ of each network.
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "clip\tby\tframe\tx\ty\tw\th\tcause\tbare\tseen\tyunet\tcenterface")
 	for _, r := range rows {
-		for _, m := range r.Missed {
-			fmt.Fprintf(t, "%s\t%s\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t%s\t%.0f %%\t%d/%d", r.Clip, r.By, m.Frame, m.Box[0], m.Box[1], m.Box[2], m.Box[3],
-				m.Cause, 100*m.Bare, m.Seen, m.Of)
-			for _, network := range []string{"yunet", "centerface"} {
-				fmt.Fprint(t, "\t")
-				if v, ok := m.Best[network]; ok {
-					fmt.Fprintf(t, "%.2f", v)
-				}
-			}
-			fmt.Fprintln(t)
-		}
+		listMissed(t, r.Clip, r.By, r.Missed)
+	}
+	for _, r := range plans {
+		listMissed(t, r.Clip, r.Effort, r.Missed)
 	}
 	return t.Flush()
+}
+
+func listMissed(w io.Writer, clip, by string, missed []Miss) {
+	for _, m := range missed {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t%s\t%.0f %%\t%d/%d", clip, by, m.Frame, m.Box[0], m.Box[1], m.Box[2], m.Box[3],
+			m.Cause, 100*m.Bare, m.Seen, m.Of)
+		for _, network := range []string{"yunet", "centerface"} {
+			fmt.Fprint(w, "\t")
+			if v, ok := m.Best[network]; ok {
+				fmt.Fprintf(w, "%.2f", v)
+			}
+		}
+		fmt.Fprintln(w)
+	}
 }
 
 func count(missed []Miss, cause string) int {

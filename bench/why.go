@@ -73,10 +73,16 @@ func (b *bench) why(ctx context.Context, c subject, planPath, effort string) ([]
 	if err := readJSON(raw, &seen); err != nil {
 		return nil, Steady{}, err
 	}
+	list, err := missed(t, plan, seen)
+	return list, steady, err
+}
+
+// missed lists the faces that a plan leaves bare, each with its cause.
+func missed(t truth, plan decide.Plan, seen rawAnalysis) ([]Miss, error) {
 	if len(seen.Frames) != len(plan.Frames) {
-		return nil, Steady{}, fmt.Errorf("analyze for the causes of leaks: %d frames, the plan has %d", len(seen.Frames), len(plan.Frames))
+		return nil, fmt.Errorf("analyze for the causes of leaks: %d frames, the plan has %d", len(seen.Frames), len(plan.Frames))
 	}
-	return explain(t, plan, seen), steady, nil
+	return explain(t, plan, seen), nil
 }
 
 // analyze runs the first pass in this process, as `veil redact --cover face` would, and writes NAME.plan.json and
