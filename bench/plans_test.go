@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -99,8 +100,45 @@ func TestKeptAnalyses(t *testing.T) {
 	if a, z := asJSON(t, first), asJSON(t, second); a != z || raw != paths[0] || again != paths[0] {
 		t.Errorf("first %s of %s\nthen  %s of %s", a, raw, z, again)
 	}
+	b.eyes = "another"
+	if _, _, err := b.planOf(t.Context(), c, "fast", kept); err == nil {
+		t.Error("what other code saw was taken")
+	}
 	if _, err := makePlan(t.Context(), pipeline.AnalyzeRequest{In: clip, AnalysisIn: paths[0] + ".gone"}); err == nil {
 		t.Error("an analysis that is not there was taken")
+	}
+}
+
+// TestLookingCode: any file of the code that looks changes the digest, a test of it does not.
+func TestLookingCode(t *testing.T) {
+	root := t.TempDir()
+	files := []string{"pipeline/media/analysisview.go", "pipeline/vision/a.go", "pipeline/vision/b.go", "models/c.go"}
+	for _, f := range files {
+		if err := os.MkdirAll(filepath.Join(root, filepath.Dir(f)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := lookingCode(root); err == nil {
+		t.Error("no code has a digest")
+	}
+	seen := map[string]string{}
+	for _, f := range append(files, append(files, "models/c_test.go")...) {
+		path := filepath.Join(root, f)
+		old, _ := os.ReadFile(path)
+		if err := os.WriteFile(path, append(old, 'x'), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		digest, err := lookingCode(root)
+		if err != nil {
+			continue // not all are there yet
+		}
+		if by, ok := seen[digest]; ok != strings.HasSuffix(f, "_test.go") {
+			t.Errorf("after %s was changed the digest is as after %q", f, by)
+		}
+		seen[digest] = f
+	}
+	if len(seen) != 5 {
+		t.Errorf("%d digests: %v", len(seen), seen)
 	}
 }
 
