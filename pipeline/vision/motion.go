@@ -18,14 +18,25 @@ const (
 	// maxCorners and minCornerGap (pixels) say how many points are followed.
 	maxCorners   = 200
 	minCornerGap = 8
+	// flowWindow, flowLevels, flowSteps and flowEpsilon say how a point is followed (Lucas and Kanade): by a window of that many pixels
+	// on a side, on as many halved pictures besides the whole one, until a step is as small or that many were made.
+	flowWindow  = 11
+	flowLevels  = 3
+	flowSteps   = 10
+	flowEpsilon = 0.03
 	// inlierPixels is how far a followed point may lie from where the motion puts it.
 	inlierPixels = 1.5
+	// leastTexture is how much a window must show to be followed, as OpenCV counts it (minEigThreshold).
+	leastTexture = 1e-4
 	// minInliers and minInlierShare say when a motion is believed.
 	minInliers     = 12
 	minInlierShare = 0.4
 	// maxZoom bounds how much a camera zooms between two frames.
 	maxZoom = 1.35
 )
+
+// flowEnd says when a point is found. It is made once: gocv never frees one.
+var flowEnd = gocv.NewTermCriteria(gocv.Count|gocv.EPS, flowSteps, flowEpsilon)
 
 // smallPicture is a frame in grey, small, in Go's memory: it is read by two workers and freed by nobody.
 type smallPicture struct {
@@ -96,7 +107,8 @@ func (m *motionMeter) follow(before, now smallPicture) (a [6]float64, share floa
 	if m.corners.Empty() || n < minInliers || m.corners.Type() != gocv.MatTypeCV32FC2 {
 		return a, 0
 	}
-	gocv.CalcOpticalFlowPyrLK(m.before, m.now, m.corners, m.to, &m.status, &m.errs)
+	gocv.CalcOpticalFlowPyrLKWithParams(m.before, m.now, m.corners, m.to, &m.status, &m.errs, image.Pt(flowWindow, flowWindow), flowLevels,
+		flowEnd, 0, leastTexture)
 	from, err1 := m.corners.DataPtrFloat32()
 	to, err2 := m.to.DataPtrFloat32()
 	ok, err3 := m.status.DataPtrUint8()
