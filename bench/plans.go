@@ -103,7 +103,8 @@ func (b *bench) planOf(ctx context.Context, c subject, effort, analyses string) 
 	return plan, kept, os.Rename(kept+".part", kept)
 }
 
-// lookingCode is a short digest of what decides what the networks see: their weights, how pictures come to them, and how they look.
+// lookingCode is a short digest of the code that decides what the networks see: their weights, the view that they get, and how they
+// look. It does not tell of the decoder or of libraries: after a change of those, take another folder.
 func lookingCode(root string) (string, error) {
 	files := []string{filepath.Join(root, "pipeline", "media", "analysisview.go")}
 	for _, folder := range []string{filepath.Join(root, "pipeline", "vision"), filepath.Join(root, "models")} {
